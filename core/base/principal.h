@@ -1,0 +1,27 @@
+/* Who is asking: the key under which a membership is found, and the membership. Plain data shared by auth and meta. */
+#ifndef FHIR_BASE_PRINCIPAL_H
+#define FHIR_BASE_PRINCIPAL_H
+
+/* How the caller proved who he is; it is also the namespace of `subject`. */
+typedef enum fhir_principal_kind_t {
+    FHIR_PRINCIPAL_CLIENT = 1, /* one of our clients: subject is the client id (a UUID), issuer is "" */
+    FHIR_PRINCIPAL_ISSUER,     /* a user of an outside issuer: issuer is `iss`, subject is `sub` */
+    FHIR_PRINCIPAL_HTTPD       /* r->user of an httpd authentication module: subject is the user, issuer is "" */
+} fhir_principal_kind_t;
+
+typedef struct fhir_principal_key_t {
+    fhir_principal_kind_t kind;
+    const char *issuer;
+    const char *subject;
+} fhir_principal_key_t;
+
+/* What binds a principal to a project. One principal has one membership. */
+typedef struct fhir_membership_t {
+    const char *id;         /* UUID */
+    const char *project_id; /* UUID */
+    const char *profile;    /* "Practitioner/1", may be NULL */
+    int admin;
+    int active; /* 0: the membership, its client or its project is disabled */
+} fhir_membership_t;
+
+#endif

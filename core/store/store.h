@@ -1,0 +1,78 @@
+/* The only caller of the plugin vtable. Loads and checks plugins, keeps the named stores, hashes and counts while
+ * writing, gives every writer and reader a cleanup. */
+#ifndef FHIR_STORE_STORE_H
+#define FHIR_STORE_STORE_H
+
+#include "../base/call.h"
+#include "../base/digest.h"
+#include "fhir_storage.h"
+
+typedef struct fhir_store_catalog_t fhir_store_catalog_t; /* all plugins and stores of one configuration */
+typedef struct fhir_open_store_t fhir_open_store_t;
+
+/* ---- configuration phase: one thread, before fork ---- */
+fhir_store_catalog_t *fhir_store_catalog_create(apr_pool_t *pool);
+/* Loads `path` and checks magic, ABI, struct size, name, every required callback (named in the error) and paired ones.
+ * The object stays mapped as long as the catalog's pool. Error texts are for the administrator. */
+fhir_error_t *fhir_store_plugin_load(fhir_store_catalog_t *catalog, const char *name, const char *path) FHIR_MUST_CHECK;
+/* The same checks for a descriptor that is linked in (tests). */
+fhir_error_t *fhir_store_plugin_register(fhir_store_catalog_t *catalog,
+                                         const fhir_storage_plugin_t *plugin) FHIR_MUST_CHECK;
+/* Names a store: plugin and options (`key=value` strings). Unknown plugin: INVALID, naming the loaded ones. */
+fhir_error_t *fhir_store_define(fhir_store_catalog_t *catalog, const char *name, const char *plugin,
+                                const char *const *options, int option_count) FHIR_MUST_CHECK;
+int fhir_store_defined(const fhir_store_catalog_t *catalog, const char *name);
+/* Names of all stores in order of definition: array of const char *. */
+apr_array_header_t *fhir_store_names(const fhir_store_catalog_t *catalog, apr_pool_t *pool);
+
+/* ---- process phase ---- */
+/* Opens every store, in order of definition; a store may resolve those before it. Closed with `pool`. */
+fhir_error_t *fhir_store_open_all(fhir_store_catalog_t *catalog, apr_pool_t *pool) FHIR_MUST_CHECK;
+/* NOT_FOUND if no such store is configured (UNAVAILABLE to clients: a row names a store that this node lacks). */
+fhir_error_t *fhir_store_get(fhir_open_store_t **store, const fhir_store_catalog_t *catalog, const char *name,
+                             apr_pool_t *pool) FHIR_MUST_CHECK;
+const char *fhir_store_name(const fhir_open_store_t *store);
+/* A new random object key and where it will be. */
+fhir_error_t *fhir_store_new_object(const char **object_key, const char **locator, fhir_open_store_t *store,
+                                    const fhir_call_t *call) FHIR_MUST_CHECK;
+
+/* ---- writing ---- */
+typedef struct fhir_object_writer_t fhir_object_writer_t;
+typedef struct fhir_written_t {
+    apr_off_t size;
+    unsigned char sha256[FHIR_SHA256_LENGTH];
+    unsigned char sha1[FHIR_SHA1_LENGTH];
+} fhir_written_t;
+/* `limit`: TOO_LARGE beyond so many bytes. The writer is aborted by a cleanup of call->pool unless committed. The
+ * call's cancel check and pool serve the writer's whole life; its deadline only for `begin`. */
+fhir_error_t *fhir_object_begin(fhir_object_writer_t **writer, fhir_open_store_t *store, const char *object_key,
+                                const char *locator, apr_off_t expected_length, const char *content_type,
+                                apr_off_t limit, const fhir_call_t *call) FHIR_MUST_CHECK;
+fhir_error_t *fhir_object_write(fhir_object_writer_t *writer, const void *data, apr_size_t length) FHIR_MUST_CHECK;
+fhir_error_t *fhir_object_commit(fhir_written_t *written, fhir_object_writer_t *writer,
+                                 apr_time_t deadline) FHIR_MUST_CHECK;
+void fhir_object_abort(fhir_object_writer_t *writer);
+
+/* ---- reading ---- */
+typedef struct fhir_object_reader_t fhir_object_reader_t;
+/* `expected_size` is what the database says; another size in the store is CORRUPT. NOT_FOUND becomes CORRUPT too: a
+ * row names an object that is not there. Closed by a cleanup of call->pool. */
+fhir_error_t *fhir_object_open(fhir_object_reader_t **reader, fhir_open_store_t *store, const char *locator,
+                               apr_off_t offset, apr_off_t length, apr_off_t expected_size,
+                               const fhir_call_t *call) FHIR_MUST_CHECK;
+/* NULL file if this store streams. */
+fhir_error_t *fhir_object_file(apr_file_t **file, apr_off_t *offset, fhir_object_reader_t *reader) FHIR_MUST_CHECK;
+/* Is a fhir_stream_fn of core/http/response.h (baton is the reader). */
+fhir_error_t *fhir_object_read(void *reader, char *buffer, apr_size_t *length) FHIR_MUST_CHECK;
+void fhir_object_close(fhir_object_reader_t *reader);
+
+/* ---- housekeeping ---- */
+fhir_error_t *fhir_object_stat(fhir_object_info_t *info, fhir_open_store_t *store, const char *locator,
+                               const fhir_call_t *call) FHIR_MUST_CHECK;
+fhir_error_t *fhir_object_remove(int *existed, fhir_open_store_t *store, const char *locator,
+                                 const fhir_call_t *call) FHIR_MUST_CHECK;
+fhir_error_t *fhir_object_list(const char **next, fhir_open_store_t *store, const char *cursor, int limit,
+                               fhir_list_entry_fn entry, void *baton, const fhir_call_t *call) FHIR_MUST_CHECK;
+fhir_error_t *fhir_store_health(fhir_open_store_t *store, const fhir_call_t *call) FHIR_MUST_CHECK;
+
+#endif
