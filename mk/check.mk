@@ -1,20 +1,22 @@
 # Tests. A suite is a script in tests/suites; tests/run.sh tells how they are written, run and counted.
 
-.PHONY: check check-fast check-unit check-live check-asan check-valgrind check-guards
+export UNIT MAKE
+
+.PHONY: check check-fast check-guards check-unit check-live check-asan check-valgrind
 check: ## Install what tests need, build, run every test; the last line is "N passed, N failed"
 	@dev/install-deps.sh check
 	@tests/run.sh all
 
-check-fast: all unit-programs ## Tests without servers, under 60 s: guards, unit, conformance, fuzz replay
+check-fast: ## Tests without servers, under 60 s: guards, unit, conformance, fuzz replay
 	@tests/run.sh fast
 
-check-guards: all ## The guard scripts alone
-	@tests/run.sh guards
+check-guards: ## The guard scripts alone
+	@tests/run.sh build guards
 
-check-unit: ## Unit tests alone (one program: make check-unit UNIT=range)
+check-unit: ## Unit tests alone (only tests/unit/test_range.c: make check-unit UNIT=range)
 	@tests/run.sh unit
 
-check-live: ## The tests on a real httpd and PostgreSQL
+check-live: ## Tests on a real httpd and PostgreSQL
 	@tests/run.sh live
 
 check-asan: ## Unit and live tests under AddressSanitizer and UndefinedBehaviorSanitizer
