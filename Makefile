@@ -28,6 +28,10 @@ DESTDIR ?=
 WERROR ?= -Werror
 APXS ?= apxs
 PYTHON ?= /usr/bin/python3
+# V=1 shows the commands.
+V ?=
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-5s %s\n' $(1) $(2))
 export BUILD CC SANITIZE PORT RUN_DIR PYTHON APXS
 
 # ---- Tools of the system; empty where something is missing (then `tools` below says so) ----
@@ -53,13 +57,16 @@ DEFS := -Wl,-z,defs
 else
 # A sanitizer's runtime is found when the program starts, so its symbols stay undefined in a shared object.
 SANITIZER := -fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=all
-DEFS :=
+# The module stays mapped, so that reports name its functions.
+DEFS := -Wl,-z,nodelete
 endif
 COMPILE = $(CC) -std=c11 -D_GNU_SOURCE $(APR_CPPFLAGS) -Iinclude $(LAYER_INCLUDES) $(APR_INCLUDES) $(CPPFLAGS) \
           -fPIC -fvisibility=hidden -pthread $(WARNINGS) $(HARDENING) $(SANITIZER) $(CFLAGS) -MMD -MP
 LINK = $(CC) -pthread $(CFLAGS) $(SANITIZER) -Wl,-z,relro,-z,now -Wl,--as-needed $(LDFLAGS)
 CORE_LIBS := -lpq -lcurl -lcjose -ljansson -lcrypto -lcrypt -lz
 PLUGIN_LIBS := -lcurl -lcrypto
+# A plugin with libraries of its own names them here: PLUGIN_LIBS_name. One whose libraries leave destructors behind
+# must stay mapped over a restart of httpd: PLUGIN_LIBS_name += -Wl,-z,nodelete
 
 # ---- Sources ----
 CORE_SOURCES := $(sort $(wildcard core/*/*.c))
@@ -74,6 +81,8 @@ CORE_ARCHIVE := $(BUILD)/libfhircore.a
 COMMON_ARCHIVE := $(if $(COMMON_SOURCES),$(BUILD)/libfhirstoragecommon.a)
 MODULE := $(if $(wildcard mod_fhir_binary.c),$(BUILD)/mod_fhir_binary.so)
 CLI := $(if $(CLI_SOURCES),$(BUILD)/fhirbinctl)
+# mk/sql.mk makes it: the migrations as text.
+MIGRATIONS_OBJECT := $(if $(wildcard sql/[0-9]*.sql),$(BUILD)/generated/migrations.o)
 PLUGIN_OBJECTS := $(PLUGINS:%=$(BUILD)/fhir_storage_%.so)
 UNIT_PROGRAMS := $(UNIT_SOURCES:tests/unit/%.c=$(BUILD)/tests/unit/%)
 
@@ -97,40 +106,48 @@ $(BUILD)/obj/bench/%.o: LAYER_INCLUDES := -I.
 
 $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(COMPILE) -c $< -o $@
+	$(call say,CC,$@)
+	$(Q)$(COMPILE) -c $< -o $@
 
 # ---- Linking ----
-$(CORE_ARCHIVE): $(call objects,$(CORE_SOURCES))
+$(CORE_ARCHIVE): $(call objects,$(CORE_SOURCES)) $(MIGRATIONS_OBJECT)
 	@mkdir -p $(@D)
 	@rm -f $@
-	ar rcsD $@ $^
+	$(call say,AR,$@)
+	$(Q)ar rcsD $@ $^
 
 $(BUILD)/libfhirstoragecommon.a: $(call objects,$(COMMON_SOURCES))
 	@mkdir -p $(@D)
 	@rm -f $@
-	ar rcsD $@ $^
+	$(call say,AR,$@)
+	$(Q)ar rcsD $@ $^
 
 # httpd gives the module its own symbols and APR's; so undefined ones are left open here and the guard `symbols`
 # looks at them.
 $(BUILD)/mod_fhir_binary.so: $(call objects,$(HTTPD_SOURCES)) $(CORE_ARCHIVE) mk/module.map
-	$(LINK) -shared -Wl,--version-script=mk/module.map -o $@ $(filter %.o %.a,$^) $(CORE_LIBS)
+	$(call say,LD,$@)
+	$(Q)$(LINK) -shared $(filter-out -Wl$(comma)-z$(comma)defs,$(DEFS)) -Wl,--version-script=mk/module.map -o $@ $(filter %.o %.a,$^) $(CORE_LIBS)
 
 $(BUILD)/fhirbinctl: $(call objects,$(CLI_SOURCES)) $(CORE_ARCHIVE)
-	$(LINK) -pie $(DEFS) -o $@ $^ $(CORE_LIBS) $(APR_LIBS)
+	$(call say,LD,$@)
+	$(Q)$(LINK) -pie $(DEFS) -o $@ $^ $(CORE_LIBS) $(APR_LIBS)
 
 define plugin_rule
 $(BUILD)/fhir_storage_$(1).so: $(call objects,$(sort $(wildcard storage-plugins/$(1)/*.c))) $(COMMON_ARCHIVE) mk/plugin.map
-	$$(LINK) -shared $$(DEFS) -Wl,--version-script=mk/plugin.map -o $$@ $$(filter %.o %.a,$$^) $$(PLUGIN_LIBS) \
+	$$(call say,LD,$$@)
+	$$(Q)$$(LINK) -shared $$(DEFS) -Wl,--version-script=mk/plugin.map -o $$@ $$(filter %.o %.a,$$^) $$(PLUGIN_LIBS) \
 	    $$(PLUGIN_LIBS_$(1)) $$(APR_LIBS)
 endef
 $(foreach plugin,$(PLUGINS),$(eval $(call plugin_rule,$(plugin))))
 
 $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(CORE_ARCHIVE) $(COMMON_ARCHIVE)
 	@mkdir -p $(@D)
-	$(LINK) -pie $(DEFS) -o $@ $^ $(CORE_LIBS) -lcunit $(APR_LIBS)
+	$(call say,LD,$@)
+	$(Q)$(LINK) -pie $(DEFS) -o $@ $^ $(CORE_LIBS) -lcunit $(APR_LIBS)
 
 .PHONY: unit-programs
 unit-programs: $(UNIT_PROGRAMS) $(PLUGIN_OBJECTS)
+	@:
 
 # ---- Missing tools ----
 MISSING := $(strip $(if $(APR_INCLUDES),,libapr1-dev/libaprutil1-dev) $(if $(HTTPD_INCLUDES),,apache2-dev) \
