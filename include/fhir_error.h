@@ -81,7 +81,7 @@ static inline fhir_error_t *fhir_error_create(apr_pool_t *pool, fhir_error_code_
 static inline fhir_error_t *fhir_error_create(apr_pool_t *pool, fhir_error_code_t code, apr_status_t status,
                                               const char *public_text, const char *detail_format, ...)
 {
-    fhir_error_t *error = apr_pcalloc(pool, sizeof(*error));
+    fhir_error_t *error = (fhir_error_t *)apr_pcalloc(pool, sizeof(*error)); /* C++ needs the cast */
     error->code = code;
     error->status = status;
     error->public_text = apr_pstrdup(pool, public_text);
@@ -100,7 +100,7 @@ static inline fhir_error_t *fhir_error_public(apr_pool_t *pool, fhir_error_code_
 
 static inline fhir_error_t *fhir_error_public(apr_pool_t *pool, fhir_error_code_t code, const char *public_format, ...)
 {
-    fhir_error_t *error = apr_pcalloc(pool, sizeof(*error));
+    fhir_error_t *error = (fhir_error_t *)apr_pcalloc(pool, sizeof(*error)); /* C++ needs the cast */
     va_list arguments;
     error->code = code;
     va_start(arguments, public_format);
