@@ -28,7 +28,7 @@ apr_array_header_t *fhir_store_names(const fhir_store_catalog_t *catalog, apr_po
 /* ---- process phase ---- */
 /* Opens every store, in order of definition; a store may resolve those before it. Closed with `pool`. */
 fhir_error_t *fhir_store_open_all(fhir_store_catalog_t *catalog, apr_pool_t *pool) FHIR_MUST_CHECK;
-/* NOT_FOUND if no such store is configured (UNAVAILABLE to clients: a row names a store that this node lacks). */
+/* UNAVAILABLE if no such store is configured: a row names a store that this node lacks. */
 fhir_error_t *fhir_store_get(fhir_open_store_t **store, const fhir_store_catalog_t *catalog, const char *name,
                              apr_pool_t *pool) FHIR_MUST_CHECK;
 const char *fhir_store_name(const fhir_open_store_t *store);
@@ -44,7 +44,8 @@ typedef struct fhir_written_t {
     unsigned char sha1[FHIR_SHA1_LENGTH];
 } fhir_written_t;
 /* `limit`: TOO_LARGE beyond so many bytes. The writer is aborted by a cleanup of call->pool unless committed. The
- * call's cancel check and pool serve the writer's whole life; its deadline only for `begin`. */
+ * call's cancel check and pool serve the writer's whole life; its deadline only for `begin`: each write and each read
+ * has a minute of its own. A writer that failed is aborted at once. */
 fhir_error_t *fhir_object_begin(fhir_object_writer_t **writer, fhir_open_store_t *store, const char *object_key,
                                 const char *locator, apr_off_t expected_length, const char *content_type,
                                 apr_off_t limit, const fhir_call_t *call) FHIR_MUST_CHECK;
