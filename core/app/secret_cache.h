@@ -9,9 +9,11 @@ typedef struct fhir_secret_cache_t fhir_secret_cache_t;
 
 fhir_error_t *fhir_secret_cache_create(fhir_secret_cache_t **cache, apr_pool_t *pool) FHIR_MUST_CHECK;
 
-/* As fhir_secret_matches (auth.h), but answers at once if this client proved this secret against this hash within the
- * last 60 seconds. Wrong secrets are never remembered: they always cost a bcrypt. */
-int fhir_secret_cache_matches(fhir_secret_cache_t *cache, const char *client_id, const char *secret, const char *hash,
-                              apr_time_t now, apr_pool_t *scratch_pool);
+/* 1: this client proved this secret against this very hash within the last 60 seconds. */
+int fhir_secret_cache_has(fhir_secret_cache_t *cache, const char *client_id, const char *hash, const char *secret,
+                          apr_time_t now);
+/* Only after fhir_secret_matches said so: wrong secrets are never remembered. */
+void fhir_secret_cache_add(fhir_secret_cache_t *cache, const char *client_id, const char *hash, const char *secret,
+                           apr_time_t now);
 
 #endif
