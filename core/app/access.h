@@ -1,0 +1,21 @@
+/* Facts and decision in one step: every interaction with a Binary starts here. Private to core/app. */
+#ifndef FHIR_APP_ACCESS_H
+#define FHIR_APP_ACCESS_H
+
+#include "exchange.h"
+
+/* Loads membership and Binary (one round trip) and decides. `version_id` may be NULL. On success facts->membership is
+ * set. READ and DELETE of an unknown id are NOT_FOUND here; UPDATE leaves facts->current NULL. A CREATE or UPDATE whose
+ * new context is not known yet is decided again with fhir_decide_write. */
+fhir_error_t *fhir_access(fhir_binary_facts_t *facts, fhir_exchange_t *exchange, fhir_interaction_t interaction,
+                          const char *version_id) FHIR_MUST_CHECK;
+/* May the principal leave the Binary with this context? */
+fhir_error_t *fhir_decide_write(const fhir_exchange_t *exchange, const fhir_membership_t *membership,
+                                const fhir_binary_t *current, const char *new_security_context) FHIR_MUST_CHECK;
+
+/* The answer for ids that are unknown, malformed or another project's: always the same. */
+fhir_error_t *fhir_binary_not_found(apr_pool_t *pool) FHIR_MUST_CHECK;
+fhir_error_t *fhir_binary_deleted(apr_pool_t *pool) FHIR_MUST_CHECK;
+fhir_error_t *fhir_no_content_yet(apr_pool_t *pool) FHIR_MUST_CHECK;
+
+#endif

@@ -1,0 +1,50 @@
+/* Opening and closing the application in a process. */
+#include "exchange.h"
+
+#include <apr_strings.h>
+
+static fhir_error_t *open_meta(fhir_app_t *app)
+{
+    const fhir_settings_t *settings = app->settings;
+    fhir_meta_config_t config = {0};
+    config.conninfo = settings->database;
+    config.pool_size = settings->database_pool_size;
+    config.connect_timeout = settings->database_connect_timeout;
+    config.acquire_timeout = settings->database_acquire_timeout;
+    config.statement_timeout = settings->database_statement_timeout;
+    config.log = app->log;
+    return fhir_meta_open(&app->meta, &config, app->pool);
+}
+
+fhir_error_t *fhir_app_open(fhir_app_t **app, const fhir_settings_t *settings, const fhir_log_t *log, apr_pool_t *pool)
+{
+    fhir_app_t *made = apr_pcalloc(pool, sizeof(*made));
+    made->pool = pool;
+    made->settings = settings;
+    made->log = log;
+    made->started = apr_time_now();
+    FHIR_TRY(fhir_store_open_all(settings->catalog, pool));
+    FHIR_TRY(open_meta(made));
+    FHIR_TRY(fhir_key_ring_create(&made->keys, made->meta, settings->token_lifetime, pool));
+    FHIR_TRY(fhir_issuer_keys_create(&made->issuer_keys, settings->trusted_issuers, log, pool));
+    FHIR_TRY(fhir_secret_cache_create(&made->secrets, pool));
+    FHIR_TRY(fhir_token_cache_create(&made->tokens, pool));
+    *app = made;
+    return NULL;
+}
+
+static apr_uint64_t load(atomic_uint_least64_t *counter)
+{
+    return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+void fhir_app_status(fhir_app_t *app, fhir_app_status_t *status)
+{
+    status->requests = load(&app->requests);
+    status->refused = load(&app->refused);
+    status->failed = load(&app->failed);
+    status->uploads = load(&app->uploads);
+    status->uploaded = load(&app->uploaded);
+    status->reads = load(&app->reads);
+    fhir_meta_usage(app->meta, &status->connections_open, &status->connections_busy);
+}

@@ -1,0 +1,156 @@
+/* read, vread and instance history. */
+#include "../base/text.h"
+#include "../fhir/answers.h"
+#include "../http/conditional.h"
+#include "access.h"
+#include "content_response.h"
+#include "form_response.h"
+
+#include <apr_strings.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define HISTORY_COUNT_DEFAULT 20
+#define HISTORY_COUNT_MAX 100
+
+static void finish_read(const fhir_exchange_t *exchange, fhir_response_t *response)
+{
+    /* Kept by the browser, asked again each time: rights may have changed. */
+    if (response->status < 400) {
+        fhir_response_header(response, "Cache-Control", "private, no-cache");
+    }
+    fhir_response_header(response, "Vary", "Accept");
+    atomic_fetch_add_explicit(&exchange->app->reads, 1, memory_order_relaxed);
+}
+
+static fhir_error_t *answer(fhir_response_t **response, const fhir_exchange_t *exchange, const fhir_binary_t *binary,
+                            fhir_format_t format)
+{
+    int raw = format == FHIR_FORMAT_RAW;
+    if (raw && !binary->content) {
+        return fhir_no_content_yet(exchange->pool);
+    }
+    FHIR_TRY(fhir_not_modified_response(response, exchange, binary, raw));
+    if (!*response && raw) {
+        FHIR_TRY(fhir_content_response(response, exchange, binary));
+    } else if (!*response) {
+        FHIR_TRY(fhir_form_read(response, exchange, binary, format));
+    }
+    finish_read(exchange, *response);
+    return NULL;
+}
+
+static fhir_error_t *negotiate(fhir_format_t *format, const fhir_exchange_t *exchange)
+{
+    return fhir_negotiate_binary(format, fhir_request_header(exchange->request, "Accept"),
+                                 fhir_query_get(exchange->query, "_format"), exchange->settings->accept_json_as_fhir,
+                                 exchange->pool);
+}
+
+fhir_error_t *fhir_binary_read(fhir_response_t **response, fhir_exchange_t *exchange)
+{
+    fhir_binary_facts_t facts;
+    fhir_format_t format;
+    FHIR_TRY(fhir_access(&facts, exchange, FHIR_INTERACTION_READ, NULL));
+    FHIR_TRY(negotiate(&format, exchange));
+    if (facts.current->change == FHIR_CHANGE_DELETE) {
+        return fhir_binary_deleted(exchange->pool);
+    }
+    return answer(response, exchange, facts.current, format);
+}
+
+static fhir_error_t *version_not_found(apr_pool_t *pool)
+{
+    return fhir_error_public(pool, FHIR_ERROR_NOT_FOUND, "This Binary has no version with this id.");
+}
+
+fhir_error_t *fhir_binary_vread(fhir_response_t **response, fhir_exchange_t *exchange)
+{
+    fhir_binary_facts_t facts;
+    fhir_format_t format;
+    /* Our version ids are UUIDs: another form names no version of ours. */
+    const char *version_id = fhir_is_uuid(exchange->route.version_id) ? exchange->route.version_id : NULL;
+    FHIR_TRY(fhir_access(&facts, exchange, FHIR_INTERACTION_READ, version_id));
+    FHIR_TRY(negotiate(&format, exchange));
+    if (!version_id || !facts.version) {
+        return version_not_found(exchange->pool);
+    }
+    if (facts.version->change == FHIR_CHANGE_DELETE) {
+        return fhir_error_public(exchange->pool, FHIR_ERROR_GONE, "This version records the deletion of the Binary.");
+    }
+    return answer(response, exchange, facts.version, format);
+}
+
+/* ---- history ---- */
+
+typedef struct page_t {
+    int count;
+    apr_off_t before; /* sequence; 0: from the newest */
+} page_t;
+
+static fhir_error_t *read_number(apr_off_t *number, const fhir_exchange_t *exchange, const char *name)
+{
+    const char *value = fhir_query_get(exchange->query, name);
+    char *end;
+    if (!value) {
+        return NULL;
+    }
+    if (strspn(value, "0123456789") != strlen(value) || *value == '\0' ||
+        apr_strtoff(number, value, &end, 10) != APR_SUCCESS) {
+        return fhir_error_public(exchange->pool, FHIR_ERROR_INVALID, "%s must be a whole number.", name);
+    }
+    return NULL;
+}
+
+static fhir_error_t *read_page(page_t *page, const fhir_exchange_t *exchange)
+{
+    apr_off_t count = HISTORY_COUNT_DEFAULT;
+    page->before = 0;
+    FHIR_TRY(read_number(&count, exchange, "_count"));
+    FHIR_TRY(read_number(&page->before, exchange, "_before"));
+    page->count = count < HISTORY_COUNT_MAX ? (int)count : HISTORY_COUNT_MAX;
+    return NULL;
+}
+
+static const char *page_url(const fhir_exchange_t *exchange, int count, apr_off_t before)
+{
+    const char *url = apr_psprintf(exchange->pool, "%sBinary/%s/_history?_count=%d", exchange->settings->fhir_base,
+                                   exchange->route.id, count);
+    return before ? apr_psprintf(exchange->pool, "%s&_before=%" APR_OFF_T_FMT, url, before) : url;
+}
+
+static fhir_error_t *bundle(const char **text, const fhir_exchange_t *exchange, const char *project_id,
+                            const page_t *page, fhir_format_t format)
+{
+    fhir_call_t call = fhir_exchange_call(exchange);
+    apr_array_header_t *versions;
+    apr_off_t total;
+    const char *next = NULL;
+    FHIR_TRY(fhir_meta_history(&versions, &total, exchange->app->meta, project_id, exchange->route.id, page->count,
+                               page->before, &call));
+    if (versions->nelts > 0 && versions->nelts == page->count) {
+        apr_off_t last = APR_ARRAY_IDX(versions, versions->nelts - 1, const fhir_binary_t *)->sequence;
+        next = last > 1 ? page_url(exchange, page->count, last) : NULL;
+    }
+    return fhir_history_bundle(text, format, versions, total, exchange->settings->fhir_base,
+                               page_url(exchange, page->count, page->before), next, exchange->pool);
+}
+
+fhir_error_t *fhir_binary_history(fhir_response_t **response, fhir_exchange_t *exchange)
+{
+    fhir_binary_facts_t facts;
+    fhir_format_t format;
+    page_t page;
+    const char *text;
+    FHIR_TRY(fhir_access(&facts, exchange, FHIR_INTERACTION_READ, NULL));
+    FHIR_TRY(fhir_exchange_resource_format(&format, exchange));
+    FHIR_TRY(read_page(&page, exchange));
+    FHIR_TRY(bundle(&text, exchange, facts.membership->project_id, &page, format));
+    *response = fhir_response_create(200, exchange->pool);
+    fhir_response_header(*response, "Content-Type", fhir_format_media_type(format));
+    fhir_response_header(*response, "X-Content-Type-Options", "nosniff");
+    fhir_response_header(*response, "Cache-Control", "private, no-cache");
+    fhir_response_header(*response, "Vary", "Accept");
+    fhir_response_bytes(*response, text, (apr_off_t)strlen(text));
+    return NULL;
+}

@@ -1,0 +1,274 @@
+/* create and update: body -> object -> version. */
+#include "access.h"
+#include "form_response.h"
+#include "intake.h"
+
+#include <apr_strings.h>
+#include <string.h>
+
+#include "../http/conditional.h"
+
+/* A write on its way. */
+typedef struct write_t {
+    fhir_exchange_t *exchange;
+    fhir_binary_facts_t facts;
+    fhir_write_headers_t headers;
+    fhir_intake_t *intake;
+    fhir_version_change_t change;
+    int is_resource;
+} write_t;
+
+static fhir_error_t *refuse_conditional_create(const fhir_exchange_t *exchange)
+{
+    if (fhir_request_header(exchange->request, "If-None-Exist")) {
+        return fhir_error_public(exchange->pool, FHIR_ERROR_INVALID,
+                                 "Conditional create (If-None-Exist) is not supported for Binary.");
+    }
+    return NULL;
+}
+
+/* If-Match is checked now, to refuse before the body, and again under the row's lock when the version is made. */
+static fhir_error_t *check_if_match(const char **expected, const fhir_exchange_t *exchange,
+                                    const fhir_binary_t *current)
+{
+    const char *sent = fhir_request_header(exchange->request, "If-Match");
+    fhir_etag_list_t list;
+    *expected = NULL;
+    if (!sent) {
+        return NULL;
+    }
+    FHIR_TRY(fhir_etag_list_parse(&list, sent, exchange->pool));
+    if (!current || (!list.any && !fhir_etag_list_has(&list, current->version_id))) {
+        return fhir_error_public(exchange->pool, FHIR_ERROR_PRECONDITION_FAILED,
+                                 "The Binary has changed: its current version is not the one that If-Match names.");
+    }
+    *expected = list.any ? NULL : current->version_id;
+    return NULL;
+}
+
+/* FHIR R4 http.html#ops: `If-None-Match: *` on a write means "only if it is not there". */
+static fhir_error_t *check_if_none_match(const fhir_exchange_t *exchange, const fhir_binary_t *current)
+{
+    const char *sent = fhir_request_header(exchange->request, "If-None-Match");
+    fhir_etag_list_t list;
+    if (!sent) {
+        return NULL;
+    }
+    FHIR_TRY(fhir_etag_list_parse(&list, sent, exchange->pool));
+    if (current && current->change != FHIR_CHANGE_DELETE &&
+        (list.any || fhir_etag_list_has(&list, current->version_id))) {
+        return fhir_error_public(exchange->pool, FHIR_ERROR_PRECONDITION_FAILED,
+                                 "The Binary exists, and If-None-Match asks to write it only if it does not.");
+    }
+    return NULL;
+}
+
+static fhir_error_t *begin_body(write_t *write)
+{
+    fhir_exchange_t *exchange = write->exchange;
+    fhir_format_t format;
+    FHIR_TRY(fhir_exchange_resource_format(&format, exchange));
+    FHIR_TRY(fhir_write_headers(&write->headers, exchange));
+    if (write->headers.resource_format == FHIR_FORMAT_RAW) {
+        const fhir_binary_t *current = write->facts.current;
+        FHIR_TRY(fhir_decide_write(exchange, write->facts.membership, current,
+                                   write->headers.security_context ? write->headers.security_context
+                                   : current                       ? current->security_context
+                                                                   : NULL));
+    }
+    return fhir_intake_begin(&write->intake, &write->is_resource, exchange, &write->headers,
+                             write->facts.membership->project_id);
+}
+
+/* A raw write: content and type are new; what the headers do not name stays as it was. */
+static void change_of_raw(write_t *write)
+{
+    fhir_version_change_t *change = &write->change;
+    change->content_type = write->headers.content_type;
+    change->security_context = write->headers.security_context;
+    change->keep_security_context = !change->security_context;
+    change->filename = write->headers.filename;
+    change->keep_filename = !change->filename;
+    change->keep_elements = 1;
+}
+
+static fhir_error_t *check_resource_id(const write_t *write, const fhir_binary_resource_t *resource)
+{
+    fhir_error_t *error;
+    /* FHIR R4 http.html#create: an id in the body of a create is ignored. */
+    if (write->change.kind != FHIR_CHANGE_UPDATE) {
+        return NULL;
+    }
+    if (resource->id && strcmp(resource->id, write->exchange->route.id) == 0) {
+        return NULL;
+    }
+    error = fhir_error_public(write->exchange->pool, FHIR_ERROR_INVALID, "%s",
+                              resource->id ? "The id in the resource is not the id in the address."
+                                           : "The resource has no id: put the id of the address into it.");
+    error->expression = "Binary.id";
+    return error;
+}
+
+/* A resource write replaces everything it can say. Without `data` the bytes stay: a client that read the metadata,
+ * changed it and put it back must not lose the file. */
+static fhir_error_t *change_of_resource(write_t *write, const fhir_binary_resource_t *resource)
+{
+    fhir_version_change_t *change = &write->change;
+    FHIR_TRY(check_resource_id(write, resource));
+    if (!resource->content_type) {
+        fhir_error_t *error = fhir_error_public(write->exchange->pool, FHIR_ERROR_REQUIRED,
+                                                "Binary.contentType is required: the media type of the data.");
+        error->expression = "Binary.contentType";
+        return error;
+    }
+    FHIR_TRY(fhir_check_refused(write->exchange, resource->content_type, NULL));
+    change->content_type = resource->content_type;
+    change->security_context = resource->security_context;
+    change->elements = resource->elements;
+    change->filename = write->headers.filename;
+    change->keep_filename = !change->filename;
+    change->keep_content = !resource->has_data;
+    return NULL;
+}
+
+static const char *context_after(const write_t *write)
+{
+    const fhir_binary_t *current = write->facts.current;
+    if (write->change.keep_security_context) {
+        return current ? current->security_context : NULL;
+    }
+    return write->change.security_context;
+}
+
+static fhir_error_t *take_body(write_t *write)
+{
+    const fhir_binary_resource_t *resource;
+    FHIR_TRY(fhir_intake_read(&resource, write->intake));
+    if (resource) {
+        FHIR_TRY(change_of_resource(write, resource));
+    } else {
+        FHIR_TRY(fhir_check_refused(write->exchange, write->headers.content_type, NULL));
+        change_of_raw(write);
+    }
+    FHIR_TRY(fhir_decide_write(write->exchange, write->facts.membership, write->facts.current, context_after(write)));
+    return fhir_intake_commit(&write->change.content, write->intake);
+}
+
+/* Did the database surely refuse? If it went away the version may be there, and its bytes must stay. */
+static int surely_refused(const fhir_error_t *error)
+{
+    switch (error->code) {
+    case FHIR_ERROR_PRECONDITION_FAILED:
+    case FHIR_ERROR_NOT_FOUND:
+    case FHIR_ERROR_EXISTS:
+    case FHIR_ERROR_CONFLICT:
+        return 1;
+    default:
+        return 0;
+    }
+}
+
+static fhir_error_t *commit_version(const fhir_binary_t **binary, write_t *write)
+{
+    fhir_call_t call = fhir_exchange_call_after_body(write->exchange);
+    fhir_error_t *error;
+    call.cancelled = NULL; /* once everything is stored, finish even if the client hung up */
+    error = fhir_meta_commit(binary, write->exchange->app->meta, &write->change, &call);
+    if (error && surely_refused(error)) {
+        fhir_intake_discard(write->intake);
+    }
+    return error;
+}
+
+static void count_upload(fhir_app_t *app, const fhir_binary_t *binary, const fhir_content_t *content)
+{
+    if (content) {
+        atomic_fetch_add_explicit(&app->uploads, 1, memory_order_relaxed);
+        atomic_fetch_add_explicit(&app->uploaded, (uint_least64_t)binary->content->size, memory_order_relaxed);
+    }
+}
+
+static fhir_error_t *store_version(const fhir_binary_t **binary, write_t *write)
+{
+    fhir_version_change_t *change = &write->change;
+    fhir_error_t *error;
+    change->project_id = write->facts.membership->project_id;
+    change->membership_id = write->facts.membership->id;
+    FHIR_TRY(fhir_random_uuid(&change->version_id, write->exchange->pool));
+    error = take_body(write);
+    if (error) {
+        fhir_intake_discard(write->intake);
+        return error;
+    }
+    FHIR_TRY(commit_version(binary, write));
+    count_upload(write->exchange->app, *binary, change->content);
+    return NULL;
+}
+
+fhir_error_t *fhir_binary_create(fhir_response_t **response, fhir_exchange_t *exchange)
+{
+    write_t write = {0};
+    const fhir_binary_t *binary;
+    write.exchange = exchange;
+    FHIR_TRY(fhir_access(&write.facts, exchange, FHIR_INTERACTION_CREATE, NULL));
+    FHIR_TRY(refuse_conditional_create(exchange));
+    write.change.kind = FHIR_CHANGE_CREATE;
+    FHIR_TRY(fhir_random_uuid(&write.change.binary_id, exchange->pool));
+    FHIR_TRY(begin_body(&write));
+    FHIR_TRY(store_version(&binary, &write));
+    return fhir_form_written(response, exchange, binary, write.facts.membership->id, 201);
+}
+
+static fhir_error_t *check_update_target(const write_t *write)
+{
+    const fhir_exchange_t *exchange = write->exchange;
+    if (!fhir_id_valid(exchange->route.id)) {
+        return fhir_error_public(exchange->pool, FHIR_ERROR_INVALID,
+                                 "The id is malformed: FHIR ids have 1 to 64 letters, digits, '-' and '.'.");
+    }
+    if (!write->facts.current && !exchange->settings->update_create) {
+        return fhir_error_public(exchange->pool, FHIR_ERROR_METHOD_NOT_ALLOWED,
+                                 "There is no Binary with this id, and this server assigns ids itself: use POST.");
+    }
+    return NULL;
+}
+
+fhir_error_t *fhir_binary_update(fhir_response_t **response, fhir_exchange_t *exchange)
+{
+    write_t write = {0};
+    const fhir_binary_t *binary;
+    int revived;
+    write.exchange = exchange;
+    FHIR_TRY(fhir_access(&write.facts, exchange, FHIR_INTERACTION_UPDATE, NULL));
+    FHIR_TRY(check_update_target(&write));
+    FHIR_TRY(check_if_match(&write.change.expected_version, exchange, write.facts.current));
+    FHIR_TRY(check_if_none_match(exchange, write.facts.current));
+    write.change.kind = FHIR_CHANGE_UPDATE;
+    write.change.binary_id = exchange->route.id;
+    write.change.may_create = exchange->settings->update_create;
+    FHIR_TRY(begin_body(&write));
+    FHIR_TRY(store_version(&binary, &write));
+    revived = write.facts.current && write.facts.current->change == FHIR_CHANGE_DELETE;
+    return fhir_form_written(response, exchange, binary, write.facts.membership->id,
+                             binary->sequence == 1 || revived ? 201 : 200);
+}
+
+fhir_error_t *fhir_binary_delete(fhir_response_t **response, fhir_exchange_t *exchange)
+{
+    fhir_binary_facts_t facts;
+    fhir_version_change_t change = {0};
+    const fhir_binary_t *tombstone;
+    fhir_call_t call = fhir_exchange_call(exchange);
+    FHIR_TRY(fhir_access(&facts, exchange, FHIR_INTERACTION_DELETE, NULL));
+    FHIR_TRY(check_if_match(&change.expected_version, exchange, facts.current));
+    change.kind = FHIR_CHANGE_DELETE;
+    change.project_id = facts.membership->project_id;
+    change.membership_id = facts.membership->id;
+    change.binary_id = exchange->route.id;
+    FHIR_TRY(fhir_random_uuid(&change.version_id, exchange->pool));
+    FHIR_TRY(fhir_meta_commit(&tombstone, exchange->app->meta, &change, &call));
+    *response = fhir_response_create(204, exchange->pool);
+    (*response)->content_length = -1;
+    fhir_response_header(*response, "ETag", apr_psprintf(exchange->pool, "W/\"%s\"", tombstone->version_id));
+    return NULL;
+}

@@ -1,0 +1,22 @@
+/* Stored bytes as an answer: whole or in ranges, with the headers that make them safe in a browser. */
+#ifndef FHIR_APP_CONTENT_RESPONSE_H
+#define FHIR_APP_CONTENT_RESPONSE_H
+
+#include "exchange.h"
+
+/* The raw form of a version that has content. GET and HEAD; Range and If-Range of the request are honoured on GET.
+ * Cache-Control is left to the caller. */
+fhir_error_t *fhir_content_response(fhir_response_t **response, const fhir_exchange_t *exchange,
+                                    const fhir_binary_t *binary) FHIR_MUST_CHECK;
+/* 304 with the validators, if the request's conditions say so; else *response stays NULL. */
+fhir_error_t *fhir_not_modified_response(fhir_response_t **response, const fhir_exchange_t *exchange,
+                                         const fhir_binary_t *binary, int strong) FHIR_MUST_CHECK;
+/* ETag (strong or weak) and Last-Modified. */
+void fhir_validators(fhir_response_t *response, const fhir_binary_t *binary, int strong);
+/* Opens [offset, offset + length) of the version's bytes and adds it as a segment. */
+fhir_error_t *fhir_add_content(fhir_response_t *response, const fhir_exchange_t *exchange,
+                               const fhir_content_t *content, apr_off_t offset, apr_off_t length) FHIR_MUST_CHECK;
+fhir_error_t *fhir_open_content(fhir_object_reader_t **reader, const fhir_exchange_t *exchange,
+                                const fhir_content_t *content, apr_off_t offset, apr_off_t length) FHIR_MUST_CHECK;
+
+#endif

@@ -1,0 +1,41 @@
+/* What every interaction needs: deadlines, the unread body, the format of resource answers. */
+#include "exchange.h"
+
+/* An unread rest of at most so many bytes is drained by the server: cheaper than a new connection. */
+#define DRAIN_AT_MOST 65536
+
+static fhir_call_t call_until(const fhir_exchange_t *exchange, apr_time_t deadline)
+{
+    fhir_call_t call = {0};
+    call.pool = exchange->pool;
+    call.deadline = deadline;
+    call.request_id = exchange->request->request_id;
+    call.log = exchange->app->log;
+    call.cancelled = exchange->request->cancelled;
+    call.cancelled_baton = exchange->request->cancelled_baton;
+    return call;
+}
+
+fhir_call_t fhir_exchange_call(const fhir_exchange_t *exchange)
+{
+    return call_until(exchange, exchange->request->deadline);
+}
+
+fhir_call_t fhir_exchange_call_after_body(const fhir_exchange_t *exchange)
+{
+    return call_until(exchange, apr_time_now() + exchange->settings->request_timeout);
+}
+
+void fhir_exchange_leave_body(const fhir_exchange_t *exchange, fhir_response_t *response)
+{
+    apr_off_t length = exchange->request->body->length;
+    if (length < 0 || length > DRAIN_AT_MOST) {
+        response->close_connection = 1;
+    }
+}
+
+fhir_error_t *fhir_exchange_resource_format(fhir_format_t *format, const fhir_exchange_t *exchange)
+{
+    return fhir_negotiate_resource(format, fhir_request_header(exchange->request, "Accept"),
+                                   fhir_query_get(exchange->query, "_format"), exchange->pool);
+}

@@ -1,0 +1,86 @@
+/* One request on its way through the application. Private to core/app. */
+#ifndef FHIR_APP_EXCHANGE_H
+#define FHIR_APP_EXCHANGE_H
+
+#include "../auth/auth.h"
+#include "../base/call.h"
+#include "../http/fields.h"
+#include "../http/media_type.h"
+#include "../meta/meta.h"
+#include "app.h"
+#include "issuer_keys.h"
+#include "key_ring.h"
+#include "route.h"
+#include "secret_cache.h"
+#include "token_cache.h"
+
+#include <stdatomic.h>
+
+struct fhir_app_t {
+    apr_pool_t *pool;
+    const fhir_settings_t *settings;
+    const fhir_log_t *log;
+    apr_time_t started;
+    fhir_meta_t *meta;
+    fhir_key_ring_t *keys;
+    fhir_issuer_keys_t *issuer_keys;
+    fhir_secret_cache_t *secrets;
+    fhir_token_cache_t *tokens;
+    atomic_uint_least64_t requests;
+    atomic_uint_least64_t refused;
+    atomic_uint_least64_t failed;
+    atomic_uint_least64_t uploads;
+    atomic_uint_least64_t uploaded;
+    atomic_uint_least64_t reads;
+};
+
+/* Who asks, proven; the membership comes with the facts. */
+typedef struct fhir_principal_t {
+    fhir_principal_key_t key;
+    const fhir_scopes_t *scopes; /* NULL: nothing is narrowed */
+    const char *patient;         /* launch context, NULL if none */
+} fhir_principal_t;
+
+typedef struct fhir_exchange_t {
+    fhir_app_t *app;
+    const fhir_settings_t *settings;
+    fhir_request_t *request;
+    apr_pool_t *pool;
+    fhir_route_t route;
+    apr_array_header_t *query; /* of fhir_parameter_t */
+    fhir_principal_t principal;
+    int medplum; /* the caller sent X-Medplum: extended */
+} fhir_exchange_t;
+
+/* A database or store call that must end by the request's deadline. */
+fhir_call_t fhir_exchange_call(const fhir_exchange_t *exchange);
+/* The same with a fresh request_timeout, once body bytes have moved. */
+fhir_call_t fhir_exchange_call_after_body(const fhir_exchange_t *exchange);
+/* The request's body is left unread; the connection must not wait for it. */
+void fhir_exchange_leave_body(const fhir_exchange_t *exchange, fhir_response_t *response);
+/* JSON or XML for an answer that is a resource; NOT_ACCEPTABLE, INVALID. */
+fhir_error_t *fhir_exchange_resource_format(fhir_format_t *format, const fhir_exchange_t *exchange) FHIR_MUST_CHECK;
+
+/* authenticate.c: fills exchange->principal. UNAUTHENTICATED, UNAVAILABLE. */
+fhir_error_t *fhir_authenticate(fhir_exchange_t *exchange) FHIR_MUST_CHECK;
+/* A client by id and secret; UNAUTHENTICATED if unknown, disabled or wrong, in the same time. */
+fhir_error_t *fhir_authenticate_client(fhir_client_t *client, fhir_exchange_t *exchange, const char *client_id,
+                                       const char *secret) FHIR_MUST_CHECK;
+
+/* Interactions: each makes the whole answer or returns what went wrong. */
+typedef fhir_error_t *(*fhir_interaction_fn)(fhir_response_t **response, fhir_exchange_t *exchange);
+fhir_error_t *fhir_binary_create(fhir_response_t **response, fhir_exchange_t *exchange) FHIR_MUST_CHECK;
+fhir_error_t *fhir_binary_update(fhir_response_t **response, fhir_exchange_t *exchange) FHIR_MUST_CHECK;
+fhir_error_t *fhir_binary_read(fhir_response_t **response, fhir_exchange_t *exchange) FHIR_MUST_CHECK;
+fhir_error_t *fhir_binary_vread(fhir_response_t **response, fhir_exchange_t *exchange) FHIR_MUST_CHECK;
+fhir_error_t *fhir_binary_history(fhir_response_t **response, fhir_exchange_t *exchange) FHIR_MUST_CHECK;
+fhir_error_t *fhir_binary_delete(fhir_response_t **response, fhir_exchange_t *exchange) FHIR_MUST_CHECK;
+fhir_error_t *fhir_presigned_url(fhir_response_t **response, fhir_exchange_t *exchange) FHIR_MUST_CHECK;
+fhir_error_t *fhir_signed_read(fhir_response_t **response, fhir_exchange_t *exchange) FHIR_MUST_CHECK;
+fhir_error_t *fhir_signed_upload(fhir_response_t **response, fhir_exchange_t *exchange) FHIR_MUST_CHECK;
+fhir_error_t *fhir_metadata(fhir_response_t **response, fhir_exchange_t *exchange) FHIR_MUST_CHECK;
+fhir_error_t *fhir_smart_configuration(fhir_response_t **response, fhir_exchange_t *exchange) FHIR_MUST_CHECK;
+fhir_error_t *fhir_jwks(fhir_response_t **response, fhir_exchange_t *exchange) FHIR_MUST_CHECK;
+fhir_error_t *fhir_oauth_token(fhir_response_t **response, fhir_exchange_t *exchange) FHIR_MUST_CHECK;
+
+#endif

@@ -1,0 +1,14 @@
+/* Issuing signed URLs. Private to core/app. */
+#ifndef FHIR_APP_PRESIGN_H
+#define FHIR_APP_PRESIGN_H
+
+#include "exchange.h"
+
+/* A URL that reads this version's bytes; equal within the rounding window. */
+fhir_error_t *fhir_presign_read_url(const char **url, const fhir_exchange_t *exchange, const fhir_binary_t *binary,
+                                    const char *membership_id) FHIR_MUST_CHECK;
+/* A URL that makes one new version, whose id it already names. */
+fhir_error_t *fhir_presign_upload_url(const char **url, const fhir_exchange_t *exchange, const fhir_binary_t *binary,
+                                      const char *membership_id) FHIR_MUST_CHECK;
+
+#endif

@@ -1,0 +1,167 @@
+/* $presigned-url: Binary -> signed URL to read it or to upload one new version. */
+#include "../fhir/answers.h"
+#include "access.h"
+#include "presign.h"
+
+#include <apr_strings.h>
+#include <jansson.h>
+#include <string.h>
+
+#define PARAMETERS_MAX 65536
+
+static fhir_error_t *sign(const char **url, const fhir_exchange_t *exchange, fhir_presign_t *presign)
+{
+    fhir_call_t call = fhir_exchange_call(exchange);
+    fhir_url_key_t key;
+    FHIR_TRY(fhir_key_ring_url_key(&key, exchange->app->keys, NULL, &call));
+    presign->key_id = key.id;
+    presign->expires = fhir_presign_expiry(exchange->request->received, exchange->settings->signed_url_lifetime,
+                                           exchange->settings->signed_url_window);
+    *url =
+        fhir_presign_url(exchange->settings->storage_base_url, presign, key.bytes, sizeof(key.bytes), exchange->pool);
+    return NULL;
+}
+
+fhir_error_t *fhir_presign_read_url(const char **url, const fhir_exchange_t *exchange, const fhir_binary_t *binary,
+                                    const char *membership_id)
+{
+    fhir_presign_t presign = {0};
+    presign.method = "GET";
+    presign.binary_id = binary->id;
+    presign.version_id = binary->version_id;
+    presign.membership_id = membership_id;
+    return sign(url, exchange, &presign);
+}
+
+fhir_error_t *fhir_presign_upload_url(const char **url, const fhir_exchange_t *exchange, const fhir_binary_t *binary,
+                                      const char *membership_id)
+{
+    fhir_presign_t presign = {0};
+    presign.method = "PUT";
+    presign.binary_id = binary->id;
+    presign.membership_id = membership_id;
+    /* The version to be is named now, so that a repeated upload finds what the first one made. */
+    FHIR_TRY(fhir_random_uuid(&presign.version_id, exchange->pool));
+    return sign(url, exchange, &presign);
+}
+
+static fhir_error_t *bad_upload(apr_pool_t *pool)
+{
+    return fhir_error_public(pool, FHIR_ERROR_INVALID, "The parameter upload must be true or false.");
+}
+
+static fhir_error_t *upload_of_query(int *upload, const fhir_exchange_t *exchange)
+{
+    const char *value = fhir_query_get(exchange->query, "upload");
+    if (!value) {
+        return NULL;
+    }
+    if (strcmp(value, "true") != 0 && strcmp(value, "false") != 0) {
+        return bad_upload(exchange->pool);
+    }
+    *upload = strcmp(value, "true") == 0;
+    return NULL;
+}
+
+static fhir_error_t *read_small_body(const char **text, apr_size_t *length, const fhir_exchange_t *exchange)
+{
+    fhir_body_t *body = exchange->request->body;
+    char *buffer = apr_palloc(exchange->pool, PARAMETERS_MAX);
+    const char *data;
+    apr_size_t got = 0;
+    *length = 0;
+    do {
+        FHIR_TRY(body->read(body, &data, &got));
+        if (got > PARAMETERS_MAX - *length) {
+            return fhir_error_public(exchange->pool, FHIR_ERROR_TOO_LARGE, "The Parameters resource is too large.");
+        }
+        memcpy(buffer + *length, data, got);
+        *length += got;
+    } while (got > 0);
+    *text = buffer;
+    return NULL;
+}
+
+static fhir_error_t *upload_of_json(int *upload, json_t *parameters, apr_pool_t *pool)
+{
+    json_t *list = json_object_get(parameters, "parameter");
+    size_t i;
+    json_t *item;
+    const char *type = json_string_value(json_object_get(parameters, "resourceType"));
+    if (!type || strcmp(type, "Parameters") != 0) {
+        return fhir_error_public(pool, FHIR_ERROR_INVALID, "Send a Parameters resource, or the query ?upload=true.");
+    }
+    json_array_foreach(list, i, item)
+    {
+        const char *name = json_string_value(json_object_get(item, "name"));
+        json_t *value = json_object_get(item, "valueBoolean");
+        if (name && strcmp(name, "upload") == 0) {
+            if (!json_is_boolean(value)) {
+                return bad_upload(pool);
+            }
+            *upload = json_is_true(value);
+        }
+    }
+    return NULL;
+}
+
+/* FHIR R4 operations.html#request: a POST may carry Parameters; an empty body is fine too. */
+static fhir_error_t *upload_of_body(int *upload, const fhir_exchange_t *exchange)
+{
+    const char *text = NULL;
+    apr_size_t length;
+    json_t *parameters;
+    fhir_error_t *error;
+    if (exchange->request->method != FHIR_METHOD_POST || exchange->request->body->length == 0) {
+        return NULL;
+    }
+    FHIR_TRY(read_small_body(&text, &length, exchange));
+    if (length == 0) {
+        return NULL;
+    }
+    parameters = json_loadb(text, length, JSON_REJECT_DUPLICATES, NULL);
+    if (!parameters) {
+        return fhir_error_public(exchange->pool, FHIR_ERROR_INVALID, "The body is not valid JSON.");
+    }
+    error = upload_of_json(upload, parameters, exchange->pool);
+    json_decref(parameters);
+    return error;
+}
+
+static fhir_error_t *url_for(const char **url, const fhir_exchange_t *exchange, const fhir_binary_facts_t *facts,
+                             int upload)
+{
+    if (facts->current->change == FHIR_CHANGE_DELETE) {
+        return fhir_binary_deleted(exchange->pool);
+    }
+    if (upload) {
+        return fhir_presign_upload_url(url, exchange, facts->current, facts->membership->id);
+    }
+    if (!facts->current->content) {
+        return fhir_no_content_yet(exchange->pool);
+    }
+    return fhir_presign_read_url(url, exchange, facts->current, facts->membership->id);
+}
+
+fhir_error_t *fhir_presigned_url(fhir_response_t **response, fhir_exchange_t *exchange)
+{
+    fhir_binary_facts_t facts;
+    fhir_format_t format;
+    const char *url;
+    const char *text = NULL;
+    int upload = 0;
+    FHIR_TRY(fhir_access(&facts, exchange, FHIR_INTERACTION_READ, NULL));
+    FHIR_TRY(fhir_exchange_resource_format(&format, exchange));
+    FHIR_TRY(upload_of_query(&upload, exchange));
+    FHIR_TRY(upload_of_body(&upload, exchange));
+    if (upload) {
+        FHIR_TRY(fhir_decide_write(exchange, facts.membership, facts.current, facts.current->security_context));
+    }
+    FHIR_TRY(url_for(&url, exchange, &facts, upload));
+    text = fhir_parameters_url(format, url, exchange->pool);
+    *response = fhir_response_create(200, exchange->pool);
+    fhir_response_header(*response, "Content-Type", fhir_format_media_type(format));
+    fhir_response_header(*response, "Cache-Control", "no-store");
+    fhir_response_bytes(*response, text, (apr_off_t)strlen(text));
+    return NULL;
+}

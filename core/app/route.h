@@ -1,0 +1,30 @@
+/* Target -> what is asked for. Pure. */
+#ifndef FHIR_APP_ROUTE_H
+#define FHIR_APP_ROUTE_H
+
+#include "../config/settings.h"
+
+typedef enum fhir_route_kind_t {
+    FHIR_ROUTE_UNKNOWN = 0,
+    FHIR_ROUTE_METADATA,
+    FHIR_ROUTE_TOKEN,
+    FHIR_ROUTE_JWKS,
+    FHIR_ROUTE_SMART_CONFIGURATION,
+    FHIR_ROUTE_TYPE,          /* Binary */
+    FHIR_ROUTE_INSTANCE,      /* Binary/{id} */
+    FHIR_ROUTE_HISTORY,       /* Binary/{id}/_history */
+    FHIR_ROUTE_VERSION,       /* Binary/{id}/_history/{vid} */
+    FHIR_ROUTE_PRESIGNED_URL, /* Binary/{id}/$presigned-url */
+    FHIR_ROUTE_SIGNED         /* {storage base}{id}/{vid} */
+} fhir_route_kind_t;
+
+typedef struct fhir_route_t {
+    fhir_route_kind_t kind;
+    const char *id;         /* as sent: check it with fhir_id_valid */
+    const char *version_id; /* as sent */
+} fhir_route_t;
+
+/* `path` is decoded and normalised. A trailing slash makes no difference. */
+void fhir_route(fhir_route_t *route, const fhir_settings_t *settings, const char *path, apr_pool_t *pool);
+
+#endif
