@@ -53,7 +53,12 @@ typedef struct fhir_settings_t {
     apr_interval_time_t request_timeout; /* 30s: database and store work of a request, body transfer apart */
     apr_interval_time_t body_timeout;    /* 30s: between two reads of a request body */
 
-    apr_hash_t *given; /* names of the directives that were set, for merging and for "twice" checks */
+    apr_hash_t *given;         /* names of the directives that were set */
+    apr_array_header_t *lines; /* of fhir_settings_line_t: what was set, in order; merging sets them again */
+    /* Plugins that these settings do not load are looked for here while lines are read: httpd's virtual hosts point at
+     * the main server. May be NULL. */
+    const struct fhir_settings_t *base;
+    fhir_error_t *merge_error; /* what went wrong in fhir_settings_merge, told by fhir_settings_finish */
 } fhir_settings_t;
 
 /* One row per directive; command_rec of httpd, the parser of fhirbinctl and the documentation guard derive from it. */
@@ -71,6 +76,12 @@ typedef struct fhir_directive_t {
 /* Ends with an entry whose name is NULL. */
 extern const fhir_directive_t fhir_directives[];
 
+typedef struct fhir_settings_line_t {
+    const fhir_directive_t *directive;
+    int count;
+    const char *const *arguments;
+} fhir_settings_line_t;
+
 fhir_settings_t *fhir_settings_create(apr_pool_t *pool);
 /* Sets one directive. The error's public_text is complete advice: what is wrong and what to write instead. Relative
  * file names are refused. */
@@ -78,7 +89,8 @@ fhir_error_t *fhir_settings_set(fhir_settings_t *settings, const char *name, int
                                 const char *const *arguments) FHIR_MUST_CHECK;
 /* base <- overrides: every directive that `overrides` was given wins. Stores and plugins of base remain visible. */
 fhir_settings_t *fhir_settings_merge(const fhir_settings_t *base, const fhir_settings_t *overrides, apr_pool_t *pool);
-/* Cross checks once all lines are read (a base URL needs a database and a store ...) and derived values. */
+/* Cross checks once all lines are read (a base URL needs a database and a store ...) and derived values. Without a
+ * base URL there is nothing to check. May be called again. */
 fhir_error_t *fhir_settings_finish(fhir_settings_t *settings) FHIR_MUST_CHECK;
 /* Reads the FhirBinary... lines of an httpd configuration file and its Includes; other lines are skipped. For
  * fhirbinctl. Lines inside <VirtualHost> and other containers count too; with several base URLs the first wins. */

@@ -1,0 +1,87 @@
+/* FhirBinaryStoragePlugin, FhirBinaryStore and FhirBinaryDefaultStore. The plugin is loaded at once, so that httpd
+ * names the file and line of a wrong one. */
+#include "directives.h"
+
+#include <string.h>
+
+static fhir_error_t *check_name(const char *name, const char *what, apr_pool_t *pool)
+{
+    size_t length = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_");
+    if (length == 0 || length > 32 || name[length]) {
+        return fhir_error_public(pool, FHIR_ERROR_INVALID,
+                                 "'%.64s' is not a name for a %s. Write 1 to 32 lower-case letters, digits or _.", name,
+                                 what);
+    }
+    return NULL;
+}
+
+/* The path that a line gave this plugin, NULL if there is none. */
+static const char *plugin_path(const fhir_settings_t *settings, const char *name)
+{
+    int i;
+    for (i = 0; settings && i < settings->lines->nelts; i++) {
+        const fhir_settings_line_t *line = &APR_ARRAY_IDX(settings->lines, i, fhir_settings_line_t);
+        if (line->directive->set == fhir_set_storage_plugin && strcmp(line->arguments[0], name) == 0) {
+            return line->arguments[1];
+        }
+    }
+    return NULL;
+}
+
+fhir_error_t *fhir_set_storage_plugin(fhir_settings_t *settings, int count, const char *const *values)
+{
+    (void)count;
+    FHIR_TRY(check_name(values[0], "plugin", settings->pool));
+    if (values[1][0] != '/') {
+        return fhir_error_public(settings->pool, FHIR_ERROR_INVALID,
+                                 "'%s' is not an absolute path. Write for example "
+                                 "/usr/lib/apache2/modules/fhir_storage_%s.so",
+                                 values[1], values[0]);
+    }
+    if (plugin_path(settings, values[0])) {
+        return fhir_error_public(settings->pool, FHIR_ERROR_INVALID,
+                                 "plugin '%s' is loaded already. Keep one of the lines.", values[0]);
+    }
+    return fhir_store_plugin_load(settings->catalog, values[0], values[1]);
+}
+
+static fhir_error_t *check_options(int count, const char *const *options, apr_pool_t *pool)
+{
+    int i;
+    for (i = 0; i < count; i++) {
+        const char *equals = strchr(options[i], '=');
+        if (!equals || equals == options[i]) {
+            return fhir_error_public(pool, FHIR_ERROR_INVALID,
+                                     "'%.128s' is not an option. Write key=value, for example "
+                                     "path=/var/lib/fhir-binary",
+                                     options[i]);
+        }
+    }
+    return NULL;
+}
+
+fhir_error_t *fhir_set_store(fhir_settings_t *settings, int count, const char *const *values)
+{
+    const char *inherited;
+    FHIR_TRY(check_name(values[0], "store", settings->pool));
+    if (fhir_store_defined(settings->catalog, values[0])) {
+        return fhir_error_public(settings->pool, FHIR_ERROR_INVALID,
+                                 "store '%s' is defined already. Give the second one another name.", values[0]);
+    }
+    FHIR_TRY(check_options(count - 2, values + 2, settings->pool));
+    /* A virtual host may use what the main server loaded; the merge loads it for good. */
+    inherited = plugin_path(settings, values[1]) ? NULL : plugin_path(settings->base, values[1]);
+    if (inherited && !apr_hash_get(settings->given, inherited, APR_HASH_KEY_STRING)) {
+        FHIR_TRY(fhir_store_plugin_load(settings->catalog, values[1], inherited));
+        apr_hash_set(settings->given, inherited, APR_HASH_KEY_STRING, inherited);
+    }
+    return fhir_store_define(settings->catalog, values[0], values[1], values + 2, count - 2);
+}
+
+fhir_error_t *fhir_set_default_store(fhir_settings_t *settings, int count, const char *const *values)
+{
+    (void)count;
+    FHIR_TRY(check_name(values[0], "store", settings->pool));
+    settings->default_store = apr_pstrdup(settings->pool, values[0]);
+    return NULL;
+}
