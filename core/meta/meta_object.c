@@ -1,0 +1,99 @@
+/* The stored objects: registered before their first byte, so that none is unknown. */
+#include "pg.h"
+
+#include "../base/text.h"
+
+static const fhir_pg_statement_t object_register = {
+    FHIR_PG_OBJECT_REGISTER, 0,
+    "INSERT INTO fhir_binary.object (object_key, project_id, store, locator) VALUES ($1::uuid, $2::uuid, $3, $4)"};
+
+static const fhir_pg_statement_t object_forget = {
+    FHIR_PG_OBJECT_FORGET, 0, "DELETE FROM fhir_binary.object WHERE object_key = $1::uuid AND committed_at IS NULL"};
+
+static const fhir_pg_statement_t objects_pending = {
+    FHIR_PG_OBJECTS_PENDING, 1,
+    "SELECT object_key, store, locator, created_at FROM fhir_binary.object WHERE committed_at IS NULL AND store = $1 "
+    "AND created_at < timestamptz 'epoch' + $2::bigint * interval '1 microsecond' ORDER BY created_at"};
+
+static const fhir_pg_statement_t objects_unknown = {
+    FHIR_PG_OBJECTS_UNKNOWN, 1,
+    "SELECT l.locator FROM unnest($2::text[]) WITH ORDINALITY l (locator, place) WHERE NOT EXISTS "
+    "(SELECT FROM fhir_binary.object o WHERE o.locator = l.locator AND o.store = $1) ORDER BY l.place"};
+
+fhir_error_t *fhir_meta_object_register(fhir_meta_t *meta, const char *project_id, const char *object_key,
+                                        const char *store, const char *locator, const fhir_call_t *call)
+{
+    fhir_pg_parameters_t parameters = {.count = 0};
+    fhir_pg_add_text(&parameters, object_key);
+    fhir_pg_add_text(&parameters, project_id);
+    fhir_pg_add_text(&parameters, store);
+    fhir_pg_add_text(&parameters, locator);
+    return fhir_pg_change(NULL, meta, &object_register, &parameters, call);
+}
+
+fhir_error_t *fhir_meta_object_forget(fhir_meta_t *meta, const char *object_key, const fhir_call_t *call)
+{
+    fhir_pg_parameters_t parameters = {.count = 0};
+    fhir_pg_add_text(&parameters, object_key);
+    return fhir_pg_change(NULL, meta, &object_forget, &parameters, call);
+}
+
+fhir_error_t *fhir_meta_objects_pending(apr_array_header_t **rows, fhir_meta_t *meta, const char *store,
+                                        apr_time_t before, const fhir_call_t *call)
+{
+    fhir_pg_parameters_t parameters = {.count = 0};
+    PGresult *result;
+    *rows = apr_array_make(call->pool, 16, sizeof(fhir_object_row_t));
+    fhir_pg_add_text(&parameters, store);
+    fhir_pg_add_time(&parameters, before);
+    FHIR_TRY(fhir_pg_run(&result, meta, &objects_pending, &parameters, call));
+    for (int row = 0; row < PQntuples(result); row++) {
+        fhir_object_row_t *object = apr_array_push(*rows);
+        object->object_key = fhir_pg_hex(result, row, 0, call->pool);
+        object->store = fhir_pg_text(result, row, 1, call->pool);
+        object->locator = fhir_pg_text(result, row, 2, call->pool);
+        object->created = fhir_pg_time(result, row, 3);
+        object->committed = 0;
+    }
+    PQclear(result);
+    return NULL;
+}
+
+/* A PostgreSQL array literal. */
+static const char *array_literal(const apr_array_header_t *texts, apr_pool_t *pool)
+{
+    fhir_text_t literal;
+    fhir_text_init(&literal, pool);
+    fhir_text_add(&literal, "{");
+    for (int i = 0; i < texts->nelts; i++) {
+        fhir_text_add(&literal, i ? ",\"" : "\"");
+        for (const char *next = APR_ARRAY_IDX(texts, i, const char *); *next; next++) {
+            if (*next == '"' || *next == '\\') {
+                fhir_text_add(&literal, "\\");
+            }
+            fhir_text_add_bytes(&literal, next, 1);
+        }
+        fhir_text_add(&literal, "\"");
+    }
+    fhir_text_add(&literal, "}");
+    return literal.text;
+}
+
+fhir_error_t *fhir_meta_objects_unknown(apr_array_header_t **unknown, fhir_meta_t *meta, const char *store,
+                                        const apr_array_header_t *locators, const fhir_call_t *call)
+{
+    fhir_pg_parameters_t parameters = {.count = 0};
+    PGresult *result;
+    *unknown = apr_array_make(call->pool, 16, sizeof(const char *));
+    if (locators->nelts == 0) {
+        return NULL;
+    }
+    fhir_pg_add_text(&parameters, store);
+    fhir_pg_add_text(&parameters, array_literal(locators, call->pool));
+    FHIR_TRY(fhir_pg_run(&result, meta, &objects_unknown, &parameters, call));
+    for (int row = 0; row < PQntuples(result); row++) {
+        APR_ARRAY_PUSH(*unknown, const char *) = fhir_pg_text(result, row, 0, call->pool);
+    }
+    PQclear(result);
+    return NULL;
+}

@@ -1,0 +1,157 @@
+/* What the files of core/meta share: connections, calls, parameters and values. Private to core/meta.
+ *
+ * Results are binary (no text parsing of times and numbers); parameters are text except where bytes are meant. A
+ * PGresult is the caller's to PQclear. */
+#ifndef FHIR_META_PG_H
+#define FHIR_META_PG_H
+
+#include "meta.h"
+
+#include <apr_thread_cond.h>
+#include <apr_thread_mutex.h>
+#include <libpq-fe.h>
+
+/* Every prepared statement has a place in this list; its name on the server is the number. */
+typedef enum fhir_pg_statement_id_t {
+    FHIR_PG_LOAD_MEMBERSHIP,
+    FHIR_PG_LOAD_CURRENT,
+    FHIR_PG_LOAD_VERSION,
+    FHIR_PG_LOAD_SIGNED,
+    FHIR_PG_HISTORY,
+    FHIR_PG_COMMIT,
+    FHIR_PG_OBJECT_REGISTER,
+    FHIR_PG_OBJECT_FORGET,
+    FHIR_PG_OBJECTS_PENDING,
+    FHIR_PG_OBJECTS_UNKNOWN,
+    FHIR_PG_KEYS,
+    FHIR_PG_KEY_ADD,
+    FHIR_PG_KEY_REVOKE,
+    FHIR_PG_PROJECT_CREATE,
+    FHIR_PG_PROJECT_LIST,
+    FHIR_PG_PROJECT_FIND,
+    FHIR_PG_PROJECT_SET_ACTIVE,
+    FHIR_PG_CLIENT_CREATE,
+    FHIR_PG_CLIENT_FIND,
+    FHIR_PG_CLIENT_LIST,
+    FHIR_PG_CLIENT_SET_ACTIVE,
+    FHIR_PG_CLIENT_SET_SECRET,
+    FHIR_PG_MEMBERSHIP_CREATE,
+    FHIR_PG_MEMBERSHIP_LIST,
+    FHIR_PG_MEMBERSHIP_SET_ACTIVE,
+    FHIR_PG_STATEMENT_COUNT
+} fhir_pg_statement_id_t;
+
+typedef struct fhir_pg_statement_t {
+    fhir_pg_statement_id_t id;
+    int read_only; /* may be sent again when the connection broke */
+    const char *sql;
+} fhir_pg_statement_t;
+
+#define FHIR_PG_PARAMETERS_MAX 16
+
+typedef struct fhir_pg_parameters_t {
+    int count;
+    const char *values[FHIR_PG_PARAMETERS_MAX];
+    int lengths[FHIR_PG_PARAMETERS_MAX];
+    int formats[FHIR_PG_PARAMETERS_MAX];
+    char numbers[FHIR_PG_PARAMETERS_MAX][24];
+} fhir_pg_parameters_t;
+
+/* A slot of the pool. Used by one thread between acquire and release. */
+typedef struct fhir_pg_connection_t {
+    PGconn *handle;     /* NULL: not connected */
+    int broken;         /* is closed on release */
+    int schema_checked; /* the schema fits this build */
+    unsigned char prepared[FHIR_PG_STATEMENT_COUNT];
+} fhir_pg_connection_t;
+
+struct fhir_meta_t {
+    fhir_meta_config_t config;
+    apr_thread_mutex_t *mutex; /* guards what follows */
+    apr_thread_cond_t *released;
+    fhir_pg_connection_t *connections; /* config.pool_size */
+    fhir_pg_connection_t **free;       /* a stack: the one used last is on top, unconnected ones are at the bottom */
+    int free_count;
+    int open;
+    apr_time_t refused_until; /* a connect has just failed: don't let everybody wait for the next failure */
+    char refused_detail[512];
+};
+
+/* ---- pg_pool.c ---- */
+/* A connected slot. check_schema 0: for the functions that look at or make the schema. */
+fhir_error_t *fhir_pg_acquire(fhir_pg_connection_t **connection, fhir_meta_t *meta, int check_schema,
+                              const fhir_call_t *call) FHIR_MUST_CHECK;
+void fhir_pg_release(fhir_meta_t *meta, fhir_pg_connection_t *connection);
+
+/* ---- pg_connect.c ---- */
+/* Connects and prepares the session, within config.connect_timeout and the call's deadline. */
+fhir_error_t *fhir_pg_connect(fhir_pg_connection_t *connection, const fhir_meta_t *meta,
+                              const fhir_call_t *call) FHIR_MUST_CHECK;
+void fhir_pg_disconnect(fhir_pg_connection_t *connection);
+/* 1 if the server has closed this idle connection (or says something, which an idle one has no reason to). */
+int fhir_pg_closed_meanwhile(const fhir_pg_connection_t *connection);
+
+/* ---- pg_call.c ---- */
+/* One prepared statement, one round trip (two when this connection meets the statement for the first time). */
+fhir_error_t *fhir_pg_run(PGresult **result, fhir_meta_t *meta, const fhir_pg_statement_t *statement,
+                          const fhir_pg_parameters_t *parameters, const fhir_call_t *call) FHIR_MUST_CHECK;
+/* The same where only the number of changed rows is of interest; `changed` may be NULL. */
+fhir_error_t *fhir_pg_change(apr_off_t *changed, fhir_meta_t *meta, const fhir_pg_statement_t *statement,
+                             const fhir_pg_parameters_t *parameters, const fhir_call_t *call) FHIR_MUST_CHECK;
+/* Plain SQL text, several statements allowed, text results; the last result is given. deadline 0: none. */
+fhir_error_t *fhir_pg_text_query(PGresult **result, fhir_pg_connection_t *connection, const char *sql,
+                                 apr_time_t deadline, const fhir_call_t *call) FHIR_MUST_CHECK;
+/* Waits until the socket is ready. UNAVAILABLE-free: TIMEOUT, CANCELLED or INTERNAL. */
+fhir_error_t *fhir_pg_wait(int socket, short events, apr_time_t deadline, const fhir_call_t *call) FHIR_MUST_CHECK;
+
+/* ---- meta_schema.c ---- */
+fhir_error_t *fhir_pg_check_schema(fhir_pg_connection_t *connection, apr_time_t deadline,
+                                   const fhir_call_t *call) FHIR_MUST_CHECK;
+
+/* ---- pg_error.c ---- */
+fhir_error_t *fhir_pg_unavailable(const char *detail, apr_pool_t *pool) FHIR_MUST_CHECK;
+fhir_error_t *fhir_pg_timeout(const char *detail, apr_pool_t *pool) FHIR_MUST_CHECK;
+fhir_error_t *fhir_pg_internal(const char *detail, apr_pool_t *pool) FHIR_MUST_CHECK;
+/* What the server refused, by SQLSTATE. */
+fhir_error_t *fhir_pg_result_error(const PGresult *result, apr_pool_t *pool) FHIR_MUST_CHECK;
+/* 1 if nothing was executed and a new connection would do better. */
+int fhir_pg_session_lost(const PGresult *result);
+/* Says `public_text` if the error has this code. */
+fhir_error_t *fhir_pg_explain(fhir_error_t *error, fhir_error_code_t code, const char *public_text) FHIR_MUST_CHECK;
+/* The connection's last words in one line, without its host and user. */
+const char *fhir_pg_last_words(const PGconn *handle, apr_pool_t *pool);
+
+/* ---- pg_value.c ---- */
+void fhir_pg_add_text(fhir_pg_parameters_t *parameters, const char *text); /* NULL is null */
+void fhir_pg_add_bytes(fhir_pg_parameters_t *parameters, const void *bytes, int length);
+void fhir_pg_add_number(fhir_pg_parameters_t *parameters, apr_int64_t number);
+void fhir_pg_add_boolean(fhir_pg_parameters_t *parameters, int value);
+void fhir_pg_add_time(fhir_pg_parameters_t *parameters, apr_time_t time); /* for to_timestamp($n::bigint / 1e6) */
+
+const char *fhir_pg_text(const PGresult *result, int row, int column, apr_pool_t *pool);
+const char *fhir_pg_uuid(const PGresult *result, int row, int column, apr_pool_t *pool); /* 36 characters */
+const char *fhir_pg_hex(const PGresult *result, int row, int column, apr_pool_t *pool);  /* bytes or uuid, no dashes */
+void fhir_pg_bytes(void *bytes, int length, const PGresult *result, int row, int column);
+apr_int64_t fhir_pg_number(const PGresult *result, int row, int column); /* int2, int4, int8, boolean; null is 0 */
+apr_time_t fhir_pg_time(const PGresult *result, int row, int column);    /* null is 0 */
+/* 1 for a UUID in lower case: the form in which we make ids, so equal text is equal id. */
+int fhir_pg_is_uuid(const char *text);
+
+/* ---- meta_binary.c: a version's columns, everywhere in this order ---- */
+#define FHIR_PG_VERSION_COLUMNS(version, object)                                                                       \
+    version ".version_id, " version ".sequence, " version ".last_updated, " version ".change, " version                \
+            ".content_type, " version ".security_context, " version ".filename, " version ".elements, " object         \
+            ".object_key, " object ".store, " object ".locator, " object ".size, " object ".sha256, " object ".sha1"
+#define FHIR_PG_VERSION_WIDTH 14
+/* NULL if the version's columns are null. project_id and binary_id must live as long as the result. */
+const fhir_binary_t *fhir_pg_version(const PGresult *result, int row, int first_column, const char *project_id,
+                                     const char *binary_id, apr_pool_t *pool);
+
+#define FHIR_PG_MEMBERSHIP_COLUMNS "m.id, m.project_id, m.profile, m.admin, "
+#define FHIR_PG_MEMBERSHIP_ACTIVE "(m.disabled_at IS NULL AND p.disabled_at IS NULL AND c.disabled_at IS NULL)"
+#define FHIR_PG_MEMBERSHIP_WIDTH 5
+/* id, project_id, profile, admin, active. */
+void fhir_pg_membership(fhir_membership_t *membership, const PGresult *result, int row, int first_column,
+                        apr_pool_t *pool);
+
+#endif
