@@ -154,25 +154,38 @@ static fhir_error_t *representation(fhir_response_t *response, const fhir_exchan
     return add_form(response, exchange, binary, &how);
 }
 
+/* Location, validators and what every answer to a write has. */
+static fhir_response_t *written(const fhir_exchange_t *exchange, const fhir_binary_t *binary, int status)
+{
+    fhir_response_t *response = fhir_response_create(status, exchange->pool);
+    fhir_response_header(response, "Location",
+                         apr_psprintf(exchange->pool, "%sBinary/%s/_history/%s", exchange->settings->fhir_base,
+                                      binary->id, binary->version_id));
+    fhir_response_header(response, "Cache-Control", "no-store");
+    fhir_validators(response, binary, 0);
+    return response;
+}
+
 fhir_error_t *fhir_form_written(fhir_response_t **response, const fhir_exchange_t *exchange,
                                 const fhir_binary_t *binary, const char *membership_id, int status)
 {
     fhir_prefer_return_t prefer = fhir_prefer_return(fhir_request_header(exchange->request, "Prefer"));
     fhir_format_t format;
+    fhir_error_t *error;
     FHIR_TRY(fhir_exchange_resource_format(&format, exchange));
-    *response = fhir_response_create(status, exchange->pool);
-    fhir_response_header(*response, "Location",
-                         apr_psprintf(exchange->pool, "%sBinary/%s/_history/%s", exchange->settings->fhir_base,
-                                      binary->id, binary->version_id));
-    fhir_response_header(*response, "Cache-Control", "no-store");
+    *response = written(exchange, binary, status);
     if (prefer == FHIR_PREFER_MINIMAL) {
-        fhir_validators(*response, binary, 0);
         return NULL;
     }
     if (prefer == FHIR_PREFER_OUTCOME) {
-        fhir_validators(*response, binary, 0);
         fhir_response_information(*response, format, "The Binary was stored.");
         return NULL;
     }
-    return representation(*response, exchange, binary, membership_id, format, prefer == FHIR_PREFER_REPRESENTATION);
+    error = representation(*response, exchange, binary, membership_id, format, prefer == FHIR_PREFER_REPRESENTATION);
+    if (error) {
+        /* The version is stored: to say it failed would be wrong. The answer goes out without a body. */
+        fhir_log_error(exchange->app->log, FHIR_LOG_WARNING, error, "showing what was stored");
+        *response = written(exchange, binary, status);
+    }
+    return NULL;
 }
