@@ -3,6 +3,8 @@
 #ifndef FHIR_TESTS_UNIT_H
 #define FHIR_TESTS_UNIT_H
 
+#include "fhir_error.h" /* before `pool` below, which its parameters would shadow */
+
 #include <CUnit/Basic.h>
 #include <apr_general.h>
 #include <apr_pools.h>
@@ -10,6 +12,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* Tests that are no unit tests say so before they include this file. */
+#ifndef FHIR_UNIT_KIND
+#define FHIR_UNIT_KIND "unit"
+#endif
 
 static apr_pool_t *pool;
 
@@ -41,8 +48,8 @@ static inline int fhir_unit_run(const char *name, const fhir_unit_test_t *tests)
     unsigned run;
     apr_initialize();
     CU_initialize_registry();
-    suite = CU_add_suite_with_setup_and_teardown(name, fhir_unit_set_up, NULL, fhir_unit_fresh_pool,
-                                                 fhir_unit_drop_pool);
+    suite =
+        CU_add_suite_with_setup_and_teardown(name, fhir_unit_set_up, NULL, fhir_unit_fresh_pool, fhir_unit_drop_pool);
     for (; tests->name; tests++) {
         CU_add_test(suite, tests->name, tests->run);
     }
@@ -54,7 +61,7 @@ static inline int fhir_unit_run(const char *name, const fhir_unit_test_t *tests)
         CU_basic_show_failures(CU_get_failure_list());
         printf("\n");
     }
-    printf("unit %s: %u passed, %u failed\n", name, run - failed, failed);
+    printf(FHIR_UNIT_KIND " %s: %u passed, %u failed\n", name, run - failed, failed);
     CU_cleanup_registry();
     apr_terminate();
     return failed || run == 0 ? EXIT_FAILURE : EXIT_SUCCESS;
