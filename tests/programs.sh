@@ -1,6 +1,6 @@
 #!/bin/sh
 # Runs test programs one after the other. Usage: tests/programs.sh LABEL "WRAPPER" PROGRAM...
-# Each prints "...: N passed, N failed" itself; one that dies, hangs or is silent gets a line here.
+# Of a program that succeeds only the count is shown. Each prints "...: N passed, N failed" itself; one that dies, hangs or is silent gets a line here.
 set -u
 label=$1
 wrapper=$2
@@ -17,8 +17,12 @@ for program; do
     # shellcheck disable=SC2086
     timeout "${FHIR_TEST_TIMEOUT:-300}" $wrapper "$program" >"$output" 2>&1
     result=$?
-    cat "$output"
-    [ "$result" -eq 0 ] || status=1
+    if [ "$result" -eq 0 ]; then
+        grep ': [0-9]* passed, [0-9]* failed$' "$output"
+    else
+        cat "$output"
+        status=1
+    fi
     if ! grep -q ': [0-9]* passed, [0-9]* failed$' "$output"; then
         echo "$label $(basename "$program"): 0 passed, 1 failed"
         echo "  (exit status $result and no count)"

@@ -71,7 +71,7 @@ for top in ("core", "httpd", "cli", "storage-plugins", "include", "mod_fhir_bina
                     problems.append(f"{path}: the CLI must not include {target}")
 if not seen:
     problems.append("no source file found")
-print("\n".join(problems))
+print("\n".join(problems), end="\n" if problems else "")
 print(f"guard layers: {0 if problems else 1} passed, {len(problems)} failed")
 sys.exit(1 if problems else 0)
 PYTHON
