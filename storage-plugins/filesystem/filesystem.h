@@ -1,0 +1,56 @@
+/* What the files of the filesystem plugin share.
+ *
+ * LAYOUT below `path`, everything in one file system, directories 0700 and files 0600:
+ *   objects/ab/cd/<key>   committed objects; ab and cd are the key's first four digits
+ *   tmp/<key>             objects that are being written, or what a crash left of them
+ * The locator is "ab/cd/<key>". Every access starts at a directory descriptor that the store holds. */
+#ifndef FHIR_FILESYSTEM_H
+#define FHIR_FILESYSTEM_H
+
+#include "../common/plugin.h"
+
+#define FS_DIRECTORY_MODE 0700
+#define FS_FILE_MODE 0600
+#define FS_LOCATOR_LENGTH (3 + 3 + FHIR_STORAGE_KEY_LENGTH)
+#define FS_DIRECTORY_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+
+struct fhir_store_config_t {
+    const char *path;
+    int sync;
+};
+
+struct fhir_store_t {
+    int objects;
+    int tmp;
+    int sync; /* 0: nothing is durable; for tests and benchmarks */
+};
+
+/* paths.c */
+/* The key inside a well-formed locator, else NULL. Nothing that is not of exactly our form reaches the system. */
+const char *fs_key_of(const char *locator);
+void fs_locator_of(char locator[FS_LOCATOR_LENGTH + 1], const char *key);
+/* fsync that survives signals; 0 or an errno. Nothing to do if the store does not sync. */
+int fs_sync(const fhir_store_t *store, int descriptor);
+/* Opens `name` below `parent` and makes it if it is missing. *made is set to 1 then. -1 and errno on failure. */
+int fs_open_directory(int *made, int parent, const char *name);
+
+fhir_error_t *fs_writer_begin(fhir_writer_t **writer, fhir_store_t *store, const fhir_write_request_t *request,
+                              const fhir_store_call_t *call);
+fhir_error_t *fs_writer_write(fhir_writer_t *writer, const void *data, apr_size_t length,
+                              const fhir_store_call_t *call);
+fhir_error_t *fs_writer_commit(fhir_object_info_t *info, fhir_writer_t *writer, const fhir_store_call_t *call);
+void fs_writer_abort(fhir_writer_t *writer, const fhir_store_call_t *call);
+
+fhir_error_t *fs_reader_open(fhir_reader_t **reader, fhir_object_info_t *info, fhir_store_t *store, const char *locator,
+                             apr_off_t offset, apr_off_t length, const fhir_store_call_t *call);
+fhir_error_t *fs_reader_read(fhir_reader_t *reader, void *buffer, apr_size_t *length, const fhir_store_call_t *call);
+fhir_error_t *fs_reader_file(apr_file_t **file, apr_off_t *offset, fhir_reader_t *reader);
+void fs_reader_close(fhir_reader_t *reader);
+
+fhir_error_t *fs_stat(fhir_object_info_t *info, fhir_store_t *store, const char *locator,
+                      const fhir_store_call_t *call);
+fhir_error_t *fs_remove(int *existed, fhir_store_t *store, const char *locator, const fhir_store_call_t *call);
+fhir_error_t *fs_list(const char **next, fhir_store_t *store, const char *cursor, int limit, fhir_list_entry_fn entry,
+                      void *entry_baton, const fhir_store_call_t *call);
+
+#endif
