@@ -34,8 +34,9 @@ short_enough() {
 }
 
 make_directory() {
+    # As root the servers' user passes through; new parents are ordinary directories.
     [ "$(id -u)" -ne 0 ] || mode=711
-    [ -d "$1" ] || mkdir -p -m "${mode:-700}" "$1" 2>/dev/null ||
+    [ -d "$1" ] || (umask 022 && mkdir -p -m "${mode:-700}" "$1" 2>/dev/null) ||
         fail "can't make the directory $1 (no right, or the disk is full): set RUN_DIR=/another/directory."
     [ -w "$1" ] || fail "no right to write to $1: set RUN_DIR=/another/directory, or run as its owner."
 }
@@ -46,7 +47,7 @@ elsewhere() {
     mkdir -m 711 "$other" 2>/dev/null || :
     [ -d "$other" ] && [ ! -L "$other" ] && [ -O "$other" ] || fail "$other is not ours: remove it or set RUN_DIR."
     if [ -d "$link" ] && [ ! -L "$link" ]; then
-        rmdir "$link" 2>/dev/null || fail "user $run_user can't enter $link: move it away or set RUN_DIR=/another/directory."
+        rmdir "$link" 2>/dev/null || fail "$1, and it is not empty: move it away or set RUN_DIR=/another/directory."
     fi
     ln -sfn "$other" "$link"
     echo "make run: $1, so $RUN_DIR is a link to $other"
@@ -59,12 +60,13 @@ choose_directory() {
     fi
     make_directory "$link"
     dir=$(cd "$link" && pwd -P)
-    if ! reachable "$dir"; then
-        [ "$(id -u)" -ne 0 ] || [ ! -O "$dir" ] || chmod go+x "$dir"
-        reachable "$dir" || { elsewhere "user $run_user can't enter $dir" && dir=$(cd "$link" && pwd -P); }
-    elif ! short_enough "$dir"; then
-        elsewhere "the path $dir is too long for a unix socket" && dir=$(cd "$link" && pwd -P)
+    [ "$(id -u)" -ne 0 ] || [ ! -O "$dir" ] || chmod go+x "$dir"
+    if ! short_enough "$dir"; then
+        elsewhere "the path $dir is too long for a unix socket"
+    elif ! reachable "$dir"; then
+        elsewhere "user $run_user can't enter $dir"
     fi
+    dir=$(cd "$link" && pwd -P)
     case $dir in *[!A-Za-z0-9_./+@-]*) fail "the path $dir has characters that configuration files don't like: set RUN_DIR=/plain/path." ;; esac
 }
 
@@ -73,6 +75,7 @@ check_disk() {
     [ "$free" -ge 200 ] || fail "only $free MB are free in $dir and 200 MB are needed: free some, or set RUN_DIR=/another/disk."
     : 2>/dev/null >"$dir/.probe" || fail "can't write to $dir: set RUN_DIR=/another/directory."
     rm -f "$dir/.probe"
+    mkdir -p "$dir/log" "$dir/store" "$dir/samples"
 }
 
 # ---- The port ----
@@ -127,7 +130,6 @@ find_httpd() {
 }
 
 write_configuration() {
-    mkdir -p "$dir/log" "$dir/store" "$dir/samples"
     user_lines=
     if [ "$(id -u)" -eq 0 ]; then
         chown "$run_user:$run_group" "$dir/store"
