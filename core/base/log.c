@@ -38,7 +38,7 @@ void fhir_log(const fhir_log_t *log, fhir_log_level_t level, apr_status_t status
     }
     va_start(arguments, format);
     if (vsnprintf(line, sizeof(line), format, arguments) < 0) {
-        strcpy(line, "(a log line that could not be formatted)");
+        apr_cpystrn(line, "(a log line that could not be formatted)", sizeof(line));
     }
     va_end(arguments);
     write_line(log, level, status, line);
