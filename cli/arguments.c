@@ -1,0 +1,113 @@
+/* Options and arguments, read by the command's own syntax line. */
+#include "ctl.h"
+
+#include <apr_lib.h>
+#include <string.h>
+
+fhir_error_t *fhir_ctl_misuse(fhir_ctl_t *ctl, const char *text)
+{
+    return fhir_error_public(ctl->pool, FHIR_ERROR_REQUIRED, "%s Usage: fhirbinctl %s %s", text, ctl->command->name,
+                             ctl->command->syntax);
+}
+
+const char *fhir_ctl_option(const fhir_ctl_t *ctl, const char *name)
+{
+    return apr_table_get(ctl->options, name);
+}
+
+const char *fhir_ctl_argument(const fhir_ctl_t *ctl, int place)
+{
+    return place < ctl->arguments->nelts ? APR_ARRAY_IDX(ctl->arguments, place, const char *) : NULL;
+}
+
+/* Where the syntax speaks of `--name`, behind the name; NULL: nowhere. */
+static const char *in_syntax(const fhir_ctl_command_t *command, const char *name)
+{
+    size_t length = strlen(name);
+    const char *next = command->syntax;
+    while ((next = strstr(next, "--")) != NULL) {
+        next += 2;
+        if (strncmp(next, name, length) == 0 && (next[length] == ' ' || next[length] == ']' || !next[length])) {
+            return next + length;
+        }
+    }
+    return NULL;
+}
+
+static fhir_error_t *take_option(fhir_ctl_t *ctl, const char *word, const char *value, int *used_value)
+{
+    const char *equals = strchr(word, '=');
+    const char *name = equals ? apr_pstrmemdup(ctl->pool, word, (apr_size_t)(equals - word)) : word;
+    const char *place = *name ? in_syntax(ctl->command, name) : NULL;
+    int wants_value = place && place[0] == ' ' && apr_isupper(place[1]);
+    if (!place) {
+        return fhir_ctl_misuse(ctl, apr_pstrcat(ctl->pool, "There is no option --", name, " here.", NULL));
+    }
+    if (apr_table_get(ctl->options, name)) {
+        return fhir_ctl_misuse(ctl, apr_pstrcat(ctl->pool, "Option --", name, " is given twice.", NULL));
+    }
+    if (!wants_value && equals) {
+        return fhir_ctl_misuse(ctl, apr_pstrcat(ctl->pool, "Option --", name, " takes no value.", NULL));
+    }
+    *used_value = wants_value && !equals;
+    if (*used_value && !value) {
+        return fhir_ctl_misuse(ctl, apr_pstrcat(ctl->pool, "Option --", name, " needs a value.", NULL));
+    }
+    apr_table_setn(ctl->options, name, !wants_value ? "" : equals ? equals + 1 : value);
+    return NULL;
+}
+
+/* One word of the syntax outside of brackets must have been given. */
+static fhir_error_t *check_required(fhir_ctl_t *ctl, const char *word, int is_value, int *arguments)
+{
+    if (strncmp(word, "--", 2) == 0 && !fhir_ctl_option(ctl, word + 2)) {
+        return fhir_ctl_misuse(ctl, apr_pstrcat(ctl->pool, "Option ", word, " is missing.", NULL));
+    }
+    if (*word != '-' && !is_value && !fhir_ctl_argument(ctl, (*arguments)++)) {
+        return fhir_ctl_misuse(ctl, apr_pstrcat(ctl->pool, word, " is missing.", NULL));
+    }
+    return NULL;
+}
+
+static fhir_error_t *check_complete(fhir_ctl_t *ctl)
+{
+    char *rest = NULL;
+    char *word = apr_strtok(apr_pstrdup(ctl->pool, ctl->command->syntax), " ", &rest);
+    int optional = 0;
+    int is_value = 0;
+    int arguments = 0;
+    for (; word; word = apr_strtok(NULL, " ", &rest)) {
+        optional |= *word == '[';
+        if (!optional) {
+            FHIR_TRY(check_required(ctl, word, is_value, &arguments));
+        }
+        is_value = strncmp(word, "--", 2) == 0;
+        if (word[strlen(word) - 1] == ']') {
+            optional = is_value = 0;
+        }
+    }
+    if (fhir_ctl_argument(ctl, arguments)) {
+        return fhir_ctl_misuse(ctl, apr_pstrcat(ctl->pool, "What is '", fhir_ctl_argument(ctl, arguments), "'?", NULL));
+    }
+    return NULL;
+}
+
+fhir_error_t *fhir_ctl_parse(fhir_ctl_t *ctl, int count, const char *const *words)
+{
+    int only_arguments = 0;
+    for (int i = 0; i < count; i++) {
+        int used_value = 0;
+        if (!only_arguments && strcmp(words[i], "--") == 0) {
+            only_arguments = 1;
+        } else if (!only_arguments && words[i][0] == '-' && words[i][1]) {
+            if (words[i][1] != '-') {
+                return fhir_ctl_misuse(ctl, apr_pstrcat(ctl->pool, "There is no option ", words[i], " here.", NULL));
+            }
+            FHIR_TRY(take_option(ctl, words[i] + 2, i + 1 < count ? words[i + 1] : NULL, &used_value));
+            i += used_value;
+        } else {
+            APR_ARRAY_PUSH(ctl->arguments, const char *) = words[i];
+        }
+    }
+    return check_complete(ctl);
+}

@@ -1,0 +1,54 @@
+/* What commands work on: settings, database, stores, and options that several commands know. */
+#include "ctl.h"
+
+#include "../core/fhir/binary.h"
+
+fhir_error_t *fhir_ctl_settings(fhir_ctl_t *ctl)
+{
+    if (!ctl->settings) {
+        fhir_settings_t *settings = fhir_settings_create(ctl->pool);
+        FHIR_TRY(fhir_settings_read(settings, ctl->config_file));
+        FHIR_TRY(fhir_settings_finish(settings));
+        ctl->settings = settings;
+    }
+    return NULL;
+}
+
+fhir_error_t *fhir_ctl_meta(fhir_ctl_t *ctl)
+{
+    fhir_meta_config_t config = {.pool_size = 1, .log = &ctl->log};
+    FHIR_TRY(fhir_ctl_settings(ctl));
+    if (!ctl->settings->database) {
+        return fhir_error_public(ctl->pool, FHIR_ERROR_INVALID, "%s names no database: add a FhirBinaryDatabase line.",
+                                 ctl->config_file);
+    }
+    config.conninfo = ctl->settings->database;
+    config.connect_timeout = ctl->settings->database_connect_timeout;
+    config.acquire_timeout = ctl->settings->database_acquire_timeout;
+    config.statement_timeout = ctl->settings->database_statement_timeout;
+    return fhir_meta_open(&ctl->meta, &config, ctl->pool);
+}
+
+fhir_error_t *fhir_ctl_stores(fhir_ctl_t *ctl)
+{
+    FHIR_TRY(fhir_ctl_settings(ctl));
+    return fhir_store_open_all(ctl->settings->catalog, ctl->pool);
+}
+
+fhir_error_t *fhir_ctl_project(const char **id, fhir_ctl_t *ctl)
+{
+    fhir_project_t project;
+    const char *given = fhir_ctl_option(ctl, "project");
+    *id = NULL;
+    if (given) {
+        FHIR_TRY(fhir_meta_project_find(&project, ctl->meta, given, &ctl->call));
+        *id = project.id;
+    }
+    return NULL;
+}
+
+fhir_error_t *fhir_ctl_profile(const char **profile, fhir_ctl_t *ctl)
+{
+    *profile = fhir_ctl_option(ctl, "profile");
+    return *profile ? fhir_reference_check(*profile, ctl->pool) : NULL;
+}

@@ -1,0 +1,118 @@
+/* fhirbinctl: finds the command, runs it, tells its failure in one sentence. */
+#include "ctl.h"
+
+#include "../core/app/app.h"
+
+#include <apr_general.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DEFAULT_CONFIG "/etc/apache2/mods-enabled/fhir_binary.conf"
+
+static void write_log(void *baton, fhir_log_level_t level, apr_status_t status, const char *text)
+{
+    (void)baton;
+    (void)level;
+    (void)status;
+    fprintf(stderr, "fhirbinctl: %s\n", text);
+}
+
+static int tell(const fhir_error_t *error)
+{
+    char reason[256] = "";
+    if (error->status != APR_SUCCESS) {
+        apr_strerror(error->status, reason, sizeof(reason));
+    }
+    fprintf(stderr, "fhirbinctl: %s%s%s%s%s%s\n", error->public_text, error->detail || *reason ? " (" : "",
+            error->detail ? error->detail : "", error->detail && *reason ? ": " : "", reason,
+            error->detail || *reason ? ")" : "");
+    return error->code == FHIR_ERROR_REQUIRED ? FHIR_CTL_USAGE : FHIR_CTL_FAILED;
+}
+
+static int misused(const char *text)
+{
+    fprintf(stderr, "fhirbinctl: %s Try `fhirbinctl help`.\n", text);
+    return FHIR_CTL_USAGE;
+}
+
+static int help(int count, const char *const *words, apr_pool_t *pool)
+{
+    const fhir_ctl_command_t *command = NULL;
+    if (count > 0) {
+        command = fhir_ctl_find(words[0], count > 1 ? words[1] : "", pool);
+        if (!command) {
+            return misused("There is no such command.");
+        }
+    }
+    fhir_ctl_help(command);
+    return FHIR_CTL_OK;
+}
+
+static int run(fhir_ctl_t *ctl, int count, const char *const *words)
+{
+    fhir_error_t *error = fhir_ctl_parse(ctl, count, words);
+    if (!error) {
+        error = ctl->command->run(ctl);
+    }
+    if (error) {
+        return tell(error);
+    }
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        fputs("fhirbinctl: The output could not be written.\n", stderr);
+        return FHIR_CTL_FAILED;
+    }
+    return ctl->status;
+}
+
+static const char *config_file(void)
+{
+    const char *given = getenv("FHIR_BINARY_CONFIG");
+    return given && *given ? given : DEFAULT_CONFIG;
+}
+
+static int dispatch(fhir_ctl_t *ctl, int count, const char *const *words)
+{
+    ctl->config_file = config_file();
+    if (count >= 1 && strcmp(words[0], "-c") == 0) {
+        if (count < 2) {
+            return misused("-c needs a file name.");
+        }
+        ctl->config_file = words[1];
+        words += 2;
+        count -= 2;
+    }
+    if (count == 0) {
+        return misused("Which command?");
+    }
+    if (strcmp(words[0], "help") == 0 || strcmp(words[0], "--help") == 0 || strcmp(words[0], "-h") == 0) {
+        return help(count - 1, words + 1, ctl->pool);
+    }
+    if (strcmp(words[0], "version") == 0 || strcmp(words[0], "--version") == 0) {
+        printf("fhirbinctl %s, database schema %d\n", FHIR_VERSION, fhir_schema_version());
+        return FHIR_CTL_OK;
+    }
+    ctl->command = count > 1 ? fhir_ctl_find(words[0], words[1], ctl->pool) : NULL;
+    return ctl->command ? run(ctl, count - 2, words + 2) : misused("There is no such command.");
+}
+
+int main(int count, const char *const *words)
+{
+    fhir_ctl_t ctl = {.status = FHIR_CTL_OK};
+    int status;
+    if (apr_app_initialize(&count, &words, NULL) != APR_SUCCESS) {
+        return FHIR_CTL_FAILED;
+    }
+    apr_pool_create(&ctl.pool, NULL);
+    ctl.options = apr_table_make(ctl.pool, 8);
+    ctl.arguments = apr_array_make(ctl.pool, 4, sizeof(const char *));
+    ctl.log.write = write_log;
+    ctl.log.level = FHIR_LOG_WARNING;
+    ctl.call.pool = ctl.pool;
+    ctl.call.log = &ctl.log;
+    ctl.call.request_id = "fhirbinctl";
+    status = dispatch(&ctl, count - 1, words + 1);
+    apr_pool_destroy(ctl.pool);
+    apr_terminate();
+    return status;
+}
