@@ -14,11 +14,10 @@
 #define RSA_BITS_MAX 8192 /* verifying with a larger one would be work for an attacker to give */
 #define RSA_EXPONENT_BITS_MAX 33
 #define ED25519_LENGTH 32
-#define COORDINATE_MAX 66
 
 static const fhir_curve_t curves[] = {{"P-256", "prime256v1", FHIR_KEY_TYPE_P256, 32},
                                       {"P-384", "secp384r1", FHIR_KEY_TYPE_P384, 48},
-                                      {"P-521", "secp521r1", FHIR_KEY_TYPE_P521, COORDINATE_MAX}};
+                                      {"P-521", "secp521r1", FHIR_KEY_TYPE_P521, 66}};
 #define CURVE_COUNT (sizeof(curves) / sizeof(curves[0]))
 
 const fhir_curve_t *fhir_curve_named(const char *name)
@@ -98,22 +97,30 @@ static int push_rsa(OSSL_PARAM_BLD *builder, const json_t *object, int with_priv
     return 1;
 }
 
-/* RFC 7518 section 6.2.1.2: each coordinate has the full length of the field. */
+/* RFC 7518 section 6.2.1.2 wants the full length of the field, but some issuers leave leading zeros out. */
+static int put_coordinate(unsigned char *to, apr_size_t field_length, const json_t *object, const char *name,
+                          apr_pool_t *pool)
+{
+    apr_size_t length = 0;
+    const unsigned char *bytes = member_bytes(&length, object, name, pool);
+    if (!bytes || length == 0 || length > field_length) {
+        return 0;
+    }
+    memset(to, 0, field_length - length);
+    memcpy(to + field_length - length, bytes, length);
+    return 1;
+}
+
 static int push_ec(OSSL_PARAM_BLD *builder, const json_t *object, const fhir_curve_t *curve, int with_private,
                    apr_pool_t *pool)
 {
-    apr_size_t x_length = 0;
-    apr_size_t y_length = 0;
-    const unsigned char *x = member_bytes(&x_length, object, "x", pool);
-    const unsigned char *y = member_bytes(&y_length, object, "y", pool);
     apr_size_t point_length = 1 + 2 * curve->field_length;
     unsigned char *point = apr_palloc(pool, point_length);
-    if (!x || !y || x_length != curve->field_length || y_length != curve->field_length) {
+    point[0] = POINT_CONVERSION_UNCOMPRESSED;
+    if (!put_coordinate(point + 1, curve->field_length, object, "x", pool) ||
+        !put_coordinate(point + 1 + curve->field_length, curve->field_length, object, "y", pool)) {
         return 0;
     }
-    point[0] = POINT_CONVERSION_UNCOMPRESSED;
-    memcpy(point + 1, x, x_length);
-    memcpy(point + 1 + x_length, y, y_length);
     return OSSL_PARAM_BLD_push_utf8_string(builder, OSSL_PKEY_PARAM_GROUP_NAME, curve->group, 0) == 1 &&
            OSSL_PARAM_BLD_push_octet_string(builder, OSSL_PKEY_PARAM_PUB_KEY, point, point_length) == 1 &&
            (!with_private ||
