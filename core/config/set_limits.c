@@ -34,7 +34,7 @@ static fhir_error_t *set_duration(const fhir_settings_t *settings, apr_interval_
     FHIR_TRY(fhir_parse_duration(&value, text, settings->pool));
     if (value < least || value > most) {
         return fhir_error_public(settings->pool, FHIR_ERROR_INVALID,
-                                 "'%.64s' is out of bounds. Write a duration from %s to %s.", text,
+                                 "'%.64s' is out of bounds. Write a duration between %s and %s.", text,
                                  duration_text(least, settings->pool), duration_text(most, settings->pool));
     }
     *duration = value;
@@ -47,7 +47,8 @@ static fhir_error_t *set_size(const fhir_settings_t *settings, apr_off_t *size, 
     FHIR_TRY(fhir_parse_size(&value, text, settings->pool));
     if (value < least || value > 16 * TIB) {
         return fhir_error_public(settings->pool, FHIR_ERROR_INVALID,
-                                 "'%.64s' is out of bounds. Write a size from %" APR_OFF_T_FMT " to 16T, for example "
+                                 "'%.64s' is out of bounds. Write a size between %" APR_OFF_T_FMT
+                                 " and 16T, for example "
                                  "64M.",
                                  text, least);
     }

@@ -1,0 +1,101 @@
+/* Private to the httpd glue: what its files share. Nothing here is seen by the core. */
+#ifndef FHIR_HTTPD_GLUE_H
+#define FHIR_HTTPD_GLUE_H
+
+#include "../core/app/app.h"
+
+#include <httpd.h>
+
+#include <http_config.h>
+#include <http_core.h>
+#include <http_log.h>
+#include <http_main.h>
+#include <http_protocol.h>
+#include <http_request.h>
+
+#ifdef __clang__
+/* The brigade macros of APR cast away the volatile of their own ring. */
+#pragma clang diagnostic ignored "-Wcast-qual"
+#endif
+
+extern module AP_MODULE_DECLARE_DATA fhir_binary_module __attribute__((visibility("default")));
+APLOG_USE_MODULE(fhir_binary);
+
+#define FHIR_HANDLER_NAME "fhir-binary"
+
+/* Our record of a server. Virtual hosts without a directive of ours share the main server's. */
+typedef struct fhir_server_t {
+    fhir_settings_t *settings;
+    int slot;         /* which application of the child serves it; -1: none */
+    const char *file; /* where its FhirBinaryBaseURL, or else its first directive, stands */
+    int line;
+} fhir_server_t;
+
+/* Our record of a request that is ours. */
+typedef struct fhir_exchange_record_t {
+    apr_off_t received; /* bytes of the body that were read */
+} fhir_exchange_record_t;
+
+/* A request body over brigades. */
+typedef struct fhir_brigade_body_t {
+    fhir_body_t body;
+    request_rec *r;
+    apr_bucket_brigade *brigade;
+    apr_bucket *given; /* the bucket whose bytes the caller is using */
+    apr_off_t received;
+    int ended;  /* arrived whole */
+    int failed; /* can't be read on */
+    apr_interval_time_t timeout;
+} fhir_brigade_body_t;
+
+/* config.c */
+void *fhir_httpd_create_server(apr_pool_t *pool, server_rec *s);
+void *fhir_httpd_merge_server(apr_pool_t *pool, void *base, void *overrides);
+fhir_server_t *fhir_httpd_server(const server_rec *s);
+int fhir_httpd_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s);
+
+/* directives.c */
+extern const command_rec fhir_httpd_directives[];
+
+/* lifecycle.c */
+int fhir_httpd_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s);
+void fhir_httpd_child_init(apr_pool_t *pchild, server_rec *s);
+/* NULL if it could not be opened in this child. */
+fhir_app_t *fhir_httpd_app(const server_rec *s);
+
+/* log_bridge.c */
+const fhir_log_t *fhir_httpd_server_log(server_rec *s, apr_pool_t *pool);
+fhir_log_t fhir_httpd_request_log(request_rec *r);
+
+/* routing.c */
+/* Our record if the request is ours, else NULL. */
+fhir_exchange_record_t *fhir_httpd_record(const request_rec *r);
+/* Also for requests that httpd refused before their path was known. */
+int fhir_httpd_is_ours(const request_rec *r);
+int fhir_httpd_hide_secrets(request_rec *r);
+int fhir_httpd_translate_name(request_rec *r);
+int fhir_httpd_map_to_storage(request_rec *r);
+int fhir_httpd_type_checker(request_rec *r);
+
+/* request_in.c, body_in.c */
+fhir_request_t *fhir_httpd_request(request_rec *r, const fhir_settings_t *settings);
+fhir_brigade_body_t *fhir_httpd_body(request_rec *r, apr_interval_time_t timeout);
+/* Reads what is left if it is small and here already; 0 if the connection can't be used for another request. */
+int fhir_httpd_body_drain(fhir_brigade_body_t *body);
+
+/* handler.c, respond.c */
+int fhir_httpd_handler(request_rec *r);
+int fhir_httpd_respond(request_rec *r, const fhir_request_t *request, fhir_response_t *response);
+/* Status line and header fields; the old ones stay unless `response` has the same. */
+void fhir_httpd_set_head(request_rec *r, const fhir_response_t *response);
+
+/* error_filter.c */
+void fhir_httpd_register_error_filter(void);
+void fhir_httpd_insert_error_filter(request_rec *r);
+
+/* status.c */
+int fhir_httpd_status_prepare(server_rec *s);
+int fhir_httpd_count(request_rec *r);
+void fhir_httpd_register_status(void);
+
+#endif
