@@ -1,6 +1,6 @@
 # The targets for people.
 
-.PHONY: deps run bench format format-check clean distclean help
+.PHONY: deps run format format-check clean distclean help
 deps: ## Install what building, running and testing need (Debian; root or sudo)
 	@dev/install-deps.sh check
 
