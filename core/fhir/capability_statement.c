@@ -1,0 +1,86 @@
+/* The CapabilityStatement: what this server does, and nothing that it does not (capabilitystatement.html). */
+#include "answers_private.h"
+
+#define RAW_AND_RESOURCE                                                                                               \
+    "Content of any media type. Create and update take the raw bytes (any Content-Type) or a Binary resource "         \
+    "(FHIR JSON or XML with base64 data). Read, vread and HEAD answer the raw bytes with their own type unless a "     \
+    "FHIR type is asked for by Accept or _format; then a Binary resource. Raw reads support single, multiple and "     \
+    "suffix byte ranges with If-Range, and If-None-Match and If-Modified-Since. If-Match is honoured on update and "   \
+    "delete. The request header X-Security-Context sets securityContext on raw writes and comes back on raw reads. "   \
+    "Resources above a size that the operator sets come without data and with the SUBSETTED tag; _summary=true and "   \
+    "_elements leave data out too. Uploads above the operator's size limit are refused with 413. There is no search."
+
+#define PRESIGNED_URL                                                                                                  \
+    "GET or POST on Binary/[id]/$presigned-url answers Parameters with valueUri `url`: a signed URL for reading the "  \
+    "current version's bytes without credentials until it expires. With upload=true the URL takes one PUT of the "     \
+    "content with the Binary's own content type, which makes a new version."
+
+static void add_head(fhir_text_t *json, const fhir_capability_t *capability)
+{
+    fhir_text_add(json, "{\"resourceType\":\"CapabilityStatement\",\"name\":\"FhirBinaryServer\","
+                        "\"title\":\"FHIR Binary server\",\"status\":\"active\"");
+    fhir_answer_string(json, ",\"date\":", fhir_instant(capability->date, json->pool));
+    fhir_answer_string(
+        json, ",\"kind\":\"instance\",\"software\":{\"name\":\"mod_fhir_binary\",\"version\":", capability->version);
+    fhir_answer_string(json,
+                       "},\"implementation\":{\"description\":\"Binary content and signed URLs for FHIR R4\",\"url\":",
+                       capability->fhir_base);
+    fhir_text_add(json, "},\"fhirVersion\":\"4.0.1\",\"format\":[\"json\",\"xml\",\"application/fhir+json\","
+                        "\"application/fhir+xml\"]");
+}
+
+/* SMART App Launch: conformance by the oauth-uris extension. */
+static void add_security(fhir_text_t *json, const fhir_capability_t *capability)
+{
+    fhir_text_add(json, "\"security\":{\"extension\":[{\"extension\":[{\"url\":\"token\"");
+    fhir_answer_string(json, ",\"valueUri\":", apr_pstrcat(json->pool, capability->base_url, "oauth2/token", NULL));
+    fhir_text_add(json,
+                  "}],\"url\":\"http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris\"}],"
+                  "\"cors\":true,\"service\":[{\"coding\":[{"
+                  "\"system\":\"http://terminology.hl7.org/CodeSystem/restful-security-service\","
+                  "\"code\":\"SMART-on-FHIR\",\"display\":\"SMART-on-FHIR\"}],"
+                  "\"text\":\"OAuth2 using SMART-on-FHIR profile (see http://docs.smarthealthit.org)\"}],"
+                  "\"description\":\"Bearer tokens (client credentials of this server or a trusted issuer), HTTP Basic "
+                  "client credentials, or the user that the web server has authenticated.\"}");
+}
+
+static void add_interactions(fhir_text_t *json)
+{
+    static const char *const CODES[] = {"create", "read", "vread", "update", "delete", "history-instance"};
+    apr_size_t i;
+    for (i = 0; i < sizeof(CODES) / sizeof(CODES[0]); i++) {
+        fhir_answer_string(json, i ? ",{\"code\":" : "\"interaction\":[{\"code\":", CODES[i]);
+        fhir_text_add(json, "}");
+    }
+    fhir_text_add(json, "]");
+}
+
+static void add_binary(fhir_text_t *json, const fhir_capability_t *capability)
+{
+    const char *definition =
+        apr_pstrcat(json->pool, capability->fhir_base, "OperationDefinition/Binary-presigned-url", NULL);
+    fhir_answer_string(json, "{\"type\":\"Binary\",\"documentation\":", RAW_AND_RESOURCE);
+    fhir_text_add(json, ",");
+    add_interactions(json);
+    fhir_text_addf(json,
+                   ",\"versioning\":\"versioned-update\",\"readHistory\":true,\"updateCreate\":%s,"
+                   "\"conditionalCreate\":false,\"conditionalRead\":\"full-support\",\"conditionalUpdate\":false,"
+                   "\"conditionalDelete\":\"not-supported\"",
+                   capability->update_create ? "true" : "false");
+    fhir_answer_string(json, ",\"operation\":[{\"name\":\"presigned-url\",\"definition\":", definition);
+    fhir_answer_string(json, ",\"documentation\":", PRESIGNED_URL);
+    fhir_text_add(json, "}]}");
+}
+
+const char *fhir_capability_statement(fhir_format_t format, const fhir_capability_t *capability, apr_pool_t *pool)
+{
+    fhir_text_t json;
+    fhir_text_init(&json, pool);
+    add_head(&json, capability);
+    fhir_text_add(&json, ",\"rest\":[{\"mode\":\"server\",");
+    add_security(&json, capability);
+    fhir_text_add(&json, ",\"resource\":[");
+    add_binary(&json, capability);
+    fhir_text_add(&json, "]}]}");
+    return fhir_own_answer(format, &json);
+}
