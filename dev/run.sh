@@ -142,7 +142,7 @@ LoadModule fhir_binary_module $BUILD/mod_fhir_binary.so
 FhirBinaryBaseURL http://127.0.0.1:$PORT/
 FhirBinaryDatabase "$conninfo"
 FhirBinaryStoragePlugin filesystem $BUILD/fhir_storage_filesystem.so
-FhirBinaryStore main filesystem root=$dir/store/main
+FhirBinaryStore main filesystem path=$dir/store/main
 FhirBinaryUpdateCreate On
 CONF
     cat >"$dir/httpd.conf" <<CONF
@@ -207,17 +207,17 @@ write_sample() {
     }' >"$dir/samples/letter.pdf"
 }
 
-# ---- Database, keys, first client ----
+# ---- Database, first client ----
 ctl() {
     "$BUILD/fhirbinctl" -c "$dir/fhir_binary.conf" "$@" 2>"$dir/log/fhirbinctl.log" 9>&-
 }
 
-must_ctl() {
-    ctl "$@" || fail "fhirbinctl $1 $2 failed: $(tail -n 1 "$dir/log/fhirbinctl.log")"
+last_words() {
+    tail -n 1 "$dir/log/fhirbinctl.log"
 }
 
-field() { # of what fhirbinctl printed: "NAME: value" or "NAME value"
-    sed -n "s/^[[:space:]]*$1[[:space:]]*[:=]*[[:space:]]*\([^[:space:]]*\).*/\1/p" | head -n 1
+must_ctl() {
+    ctl "$@" || fail "$(last_words)"
 }
 
 start_database() {
@@ -227,30 +227,16 @@ start_database() {
     database_started=yes
 }
 
-# Each step is kept as soon as it is done, so that an interrupted first start goes on where it was.
+# An interrupted first start goes on where it was: a project that is there already is used.
 first_client() {
     [ ! -s "$dir/client.env" ] || return 0
-    if [ ! -s "$dir/project" ]; then
-        must_ctl project create demo | field project >"$dir/project.new"
-        [ -s "$dir/project.new" ] || fail "fhirbinctl project create did not name the project: see $dir/log/fhirbinctl.log."
-        mv "$dir/project.new" "$dir/project"
-    fi
-    created=$(must_ctl client create --project "$(cat "$dir/project")" --name demo)
+    ctl project create demo >/dev/null || ctl project list | grep -qw demo || fail "$(last_words)"
+    created=$(must_ctl client create --project demo --name demo)
     {
-        echo "PROJECT_ID=$(cat "$dir/project")"
-        echo "CLIENT_ID=$(printf '%s\n' "$created" | field client)"
-        echo "CLIENT_SECRET=$(printf '%s\n' "$created" | field secret)"
+        echo "CLIENT_ID=$(printf '%s\n' "$created" | sed -n 's/^client: //p')"
+        echo "CLIENT_SECRET=$(printf '%s\n' "$created" | sed -n 's/^secret: //p')"
     } >"$dir/client.env.new"
-    grep -q '^CLIENT_ID=..*' "$dir/client.env.new" && grep -q '^CLIENT_SECRET=..*' "$dir/client.env.new" ||
-        fail "fhirbinctl client create did not print a client and its secret."
     mv "$dir/client.env.new" "$dir/client.env"
-}
-
-first_keys() {
-    [ ! -e "$dir/keys" ] || return 0
-    must_ctl key rotate >/dev/null
-    must_ctl key rotate --signing >/dev/null
-    : >"$dir/keys"
 }
 
 # ---- Serving ----
@@ -334,7 +320,6 @@ start_database
 write_configuration
 write_sample
 must_ctl db upgrade >/dev/null
-first_keys
 first_client
 start_httpd
 show
