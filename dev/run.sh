@@ -312,7 +312,8 @@ choose_directory
 take_lock
 check_disk
 trap stop_all EXIT
-trap 'exit 130' INT
+# Ctrl-C is the usual end, no failure.
+trap 'echo; stop_all; echo "make run: stopped"; exit 0' INT
 trap 'exit 143' TERM HUP
 stop_left_over_httpd
 check_port
