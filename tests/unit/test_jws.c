@@ -4,7 +4,7 @@
 #include "jws_vectors.h"
 #include "unit.h"
 
-#include <apr_thread_proc.h>
+#include <pthread.h>
 
 #define ALL "RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 EdDSA"
 #define RFC_PAYLOAD "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ"
@@ -434,10 +434,10 @@ static void test_payload_with_nul(void)
     CU_ASSERT_PTR_NULL(header.issuer);
 }
 
-static void *APR_THREAD_FUNC verify_often(apr_thread_t *thread, void *data)
+static void *verify_often(void *data)
 {
     const fhir_jwk_set_t *set = data;
-    apr_pool_t *own;
+    apr_pool_t *own = NULL;
     apr_size_t good = 0;
     apr_size_t i;
     apr_pool_create(&own, NULL);
@@ -447,23 +447,22 @@ static void *APR_THREAD_FUNC verify_often(apr_thread_t *thread, void *data)
         good += fhir_jws_verify(&payload, vector_tokens[which].token, set, ALL, own) == NULL;
     }
     apr_pool_destroy(own);
-    apr_thread_exit(thread, good == 50 ? APR_SUCCESS : APR_EGENERAL);
-    return NULL;
+    return good == 50 ? data : NULL;
 }
 
 static void test_threads_share_a_set(void)
 {
-    apr_thread_t *threads[4];
+    pthread_t threads[4];
     fhir_jwk_set_t *set;
-    apr_status_t status;
+    void *result;
     int i;
     FHIR_ASSERT_OK(fhir_jwk_set_parse(&set, vector_set, pool));
     for (i = 0; i < 4; i++) {
-        CU_ASSERT_EQUAL(apr_thread_create(&threads[i], NULL, verify_often, set, pool), APR_SUCCESS);
+        CU_ASSERT_EQUAL(pthread_create(&threads[i], NULL, verify_often, set), 0);
     }
     for (i = 0; i < 4; i++) {
-        apr_thread_join(&status, threads[i]);
-        CU_ASSERT_EQUAL(status, APR_SUCCESS);
+        pthread_join(threads[i], &result);
+        CU_ASSERT_PTR_EQUAL(result, set);
     }
 }
 
