@@ -1,0 +1,127 @@
+/* Runs the conformance suite on one plugin.
+ *
+ *     run --plugin PATH --name NAME [--option KEY=VALUE]...
+ *
+ * A plugin that wraps another comes last, after the same arguments for that one; each store is called as its plugin:
+ *
+ *     run --plugin memory.so --name memory --plugin faulty.so --name faulty --option inner=memory */
+#include "conformance.h"
+
+#include <apr_general.h>
+
+#define OPTIONS_MAX 16
+
+typedef struct definition_t {
+    const char *path;
+    const char *name;
+    const char *options[OPTIONS_MAX];
+    int option_count;
+} definition_t;
+
+static void stop(const char *why, const char *what)
+{
+    fprintf(stderr, "conformance: %s%s\n", why, what);
+    exit(2);
+}
+
+static void must(fhir_error_t *error)
+{
+    if (error) {
+        stop(error->public_text, error->detail ? error->detail : "");
+    }
+}
+
+static void define(const definition_t *definition)
+{
+    if (!definition->path || !definition->name) {
+        stop("--plugin PATH and --name NAME belong together", "");
+    }
+    must(fhir_store_plugin_load(suite.catalog, definition->name, definition->path));
+    must(fhir_store_define(suite.catalog, definition->name, definition->name, definition->options,
+                           definition->option_count));
+}
+
+/* Returns the name of the last store. */
+static const char *define_all(int argc, const char *const *argv)
+{
+    definition_t definition = {0};
+    int i;
+    for (i = 1; i + 1 < argc; i += 2) {
+        if (!strcmp(argv[i], "--plugin")) {
+            if (definition.path) {
+                define(&definition);
+            }
+            memset(&definition, 0, sizeof(definition));
+            definition.path = argv[i + 1];
+        } else if (!strcmp(argv[i], "--name")) {
+            definition.name = argv[i + 1];
+        } else if (!strcmp(argv[i], "--option") && definition.option_count < OPTIONS_MAX) {
+            definition.options[definition.option_count++] = argv[i + 1];
+        } else {
+            stop("what is this: ", argv[i]);
+        }
+    }
+    define(&definition);
+    return definition.name;
+}
+
+static void set_up(void)
+{
+    apr_pool_create(&suite.pool, NULL);
+}
+
+static void tear_down(void)
+{
+    apr_pool_destroy(suite.pool);
+}
+
+static void add_cases(const char *name, const case_t *cases)
+{
+    CU_pSuite group = CU_add_suite_with_setup_and_teardown(name, NULL, NULL, set_up, tear_down);
+    for (; cases->name; cases++) {
+        CU_add_test(group, cases->name, cases->run);
+    }
+}
+
+static int run_cases(const char *name)
+{
+    unsigned failed;
+    CU_initialize_registry();
+    add_cases("write", write_cases);
+    add_cases("read", read_cases);
+    add_cases("list", list_cases);
+    add_cases("time", time_cases);
+    add_cases("threads", thread_cases);
+    add_cases("last", last_cases);
+    CU_basic_set_mode(CU_BRM_SILENT);
+    CU_basic_run_tests();
+    failed = CU_get_number_of_tests_failed();
+    if (failed) {
+        CU_basic_show_failures(CU_get_failure_list());
+        printf("\n");
+    }
+    printf("conformance %s: %u passed, %u failed\n", name, CU_get_number_of_tests_run() - failed, failed);
+    CU_cleanup_registry();
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+int main(int argc, const char *const *argv)
+{
+    apr_pool_t *root;
+    apr_pool_t *process;
+    const char *name;
+    int result;
+    apr_initialize();
+    apr_pool_create(&root, NULL);
+    suite.catalog = fhir_store_catalog_create(root);
+    name = define_all(argc, argv);
+    apr_pool_create(&process, root);
+    must(fhir_store_open_all(suite.catalog, process));
+    must(fhir_store_get(&suite.store, suite.catalog, name, process));
+    suite.plugin = suite.store->plugin;
+    suite.raw = suite.store->store;
+    result = run_cases(name);
+    apr_pool_destroy(root);
+    apr_terminate();
+    return result;
+}
