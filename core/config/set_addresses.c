@@ -62,8 +62,15 @@ static const char *lower(const char *text, apr_pool_t *pool)
 
 static int is_port(const char *port)
 {
-    return !port || (*port && strlen(port) <= 5 && strspn(port, "0123456789") == strlen(port) && atoi(port) > 0 &&
-                     atoi(port) <= 65535);
+    long number;
+    if (!port) {
+        return 1;
+    }
+    if (strlen(port) > 5 || strspn(port, "0123456789") != strlen(port)) {
+        return 0;
+    }
+    number = strtol(port, NULL, 10);
+    return number > 0 && number <= 65535;
 }
 
 static fhir_error_t *check_parts(const apr_uri_t *parts, const char *text, apr_pool_t *pool)

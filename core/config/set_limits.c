@@ -70,7 +70,7 @@ fhir_error_t *fhir_set_database_pool_size(fhir_settings_t *settings, int count, 
 {
     const char *text = values[0];
     int digits = strlen(text) <= 4 && *text && strspn(text, "0123456789") == strlen(text);
-    int value = digits ? atoi(text) : 0;
+    int value = digits ? (int)strtol(text, NULL, 10) : 0;
     (void)count;
     if (value < 1 || value > 1000) {
         return fhir_error_public(settings->pool, FHIR_ERROR_INVALID,
