@@ -80,7 +80,7 @@ fhir_error_t *check_pattern(int *correct, const object_t *object, apr_off_t size
                             apr_size_t room, apr_pool_t *pool);
 fhir_error_t *raw_begin(fhir_writer_t **writer, const object_t *object, apr_off_t expected_length,
                         const fhir_store_call_t *call);
-/* How often the object is listed, and whether as committed. */
+/* How often the object is listed (-1: listing failed), and whether as committed. */
 int times_listed(const char *locator, int *committed, apr_pool_t *pool);
 int visible(const object_t *object, apr_pool_t *pool);
 int open_descriptors(void);

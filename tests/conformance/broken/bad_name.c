@@ -1,0 +1,12 @@
+/* Its name would be dangerous in a path or a log line. */
+#include "broken.h"
+
+FHIR_STORAGE_EXPORT const fhir_storage_plugin_t *fhir_storage_plugin(const fhir_storage_host_t *host);
+
+FHIR_STORAGE_EXPORT const fhir_storage_plugin_t *fhir_storage_plugin(const fhir_storage_host_t *host)
+{
+    static fhir_storage_plugin_t plugin = WHOLE_PLUGIN("bad_name");
+    (void)host;
+    plugin.name = "../x";
+    return &plugin;
+}

@@ -1,0 +1,12 @@
+/* Nothing is broken: the loader takes it. */
+#include "broken.h"
+
+FHIR_STORAGE_EXPORT const fhir_storage_plugin_t *fhir_storage_plugin(const fhir_storage_host_t *host);
+
+FHIR_STORAGE_EXPORT const fhir_storage_plugin_t *fhir_storage_plugin(const fhir_storage_host_t *host)
+{
+    static fhir_storage_plugin_t plugin = WHOLE_PLUGIN("whole");
+    (void)host;
+    plugin.abi_minor = 0;
+    return &plugin;
+}
