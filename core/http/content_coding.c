@@ -189,10 +189,18 @@ static fhir_error_t *decoded_read(fhir_body_t *body, const char **data, apr_size
 static fhir_error_t *identity_read(fhir_body_t *body, const char **data, apr_size_t *length)
 {
     decoder_t *decoder = body->baton;
-    FHIR_TRY(decoder->source->read(decoder->source, data, length));
-    decoder->bytes_in += (apr_off_t)*length;
-    decoder->bytes_out = decoder->bytes_in;
-    return check_bounds(decoder);
+    if (!decoder->failure) {
+        decoder->failure = decoder->source->read(decoder->source, data, length);
+    }
+    if (!decoder->failure) {
+        decoder->bytes_in += (apr_off_t)*length;
+        decoder->bytes_out = decoder->bytes_in;
+        decoder->failure = check_bounds(decoder);
+    }
+    if (decoder->failure) {
+        *length = 0;
+    }
+    return decoder->failure;
 }
 
 static coding_t coding_of(const char *coding)
