@@ -53,7 +53,8 @@ static fhir_error_t *find_pending(orphans_t *orphans)
         fhir_object_info_t info = {.struct_size = sizeof(info)};
         fhir_error_t *error =
             fhir_object_stat(&info, orphans->store, row->locator, fresh_call(orphans, &call, orphans->ctl->pool));
-        if (error && error->code != FHIR_ERROR_NOT_FOUND) {
+        /* A locator that this store never gave is an orphan to tell about, too. */
+        if (error && error->code != FHIR_ERROR_NOT_FOUND && error->code != FHIR_ERROR_INVALID) {
             return error;
         }
         report(orphans, "pending", row->object_key, row->locator, row->created, error ? -1 : info.length);

@@ -11,3 +11,7 @@ meta-programs: $(META_PROGRAMS)
 
 check-meta: $(META_PROGRAMS) ## Tests of the PostgreSQL layer alone, on a private cluster
 	tests/meta/run.sh $(META_PROGRAMS)
+
+.PHONY: measure-meta
+measure-meta: $(BUILD)/tests/meta/measure_load
+	tests/meta/run.sh $<

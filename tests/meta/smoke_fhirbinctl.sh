@@ -1,0 +1,132 @@
+#!/bin/sh
+# fhirbinctl against a real database and a filesystem store: every command once, and how it fails.
+# Run by tests/meta/run.sh; needs BUILD (absolute).
+set -u
+: "${BUILD:?}" "${FHIR_TEST_CLUSTER:?}" "${FHIR_TEST_CONNINFO:?}"
+work=$FHIR_TEST_CLUSTER/ctl
+passed=0
+failed=0
+mkdir -p "$work/store"
+psql -X -q -d "$FHIR_TEST_CONNINFO" -c 'SET client_min_messages = error' \
+    -c 'DROP SCHEMA IF EXISTS fhir_binary CASCADE' || exit 1
+cat >"$work/fhir.conf" <<CONF
+FhirBinaryBaseURL http://127.0.0.1:8080/
+FhirBinaryDatabase "$FHIR_TEST_CONNINFO"
+FhirBinaryStoragePlugin filesystem $BUILD/fhir_storage_filesystem.so
+FhirBinaryStore main filesystem path=$work/store
+CONF
+
+ctl() {
+    "$BUILD/fhirbinctl" -c "$work/fhir.conf" "$@" >"$work/out" 2>"$work/err"
+    got=$?
+}
+
+# expect STATUS PATTERN WORDS...: exit status, and what standard output (or error, if it failed) holds.
+expect() {
+    status=$1
+    pattern=$2
+    shift 2
+    ctl "$@"
+    if [ "$got" -eq "$status" ] && { [ -z "$pattern" ] || cat "$work/out" "$work/err" | grep -Eq -e "$pattern"; }; then
+        passed=$((passed + 1))
+    else
+        failed=$((failed + 1))
+        echo "fhirbinctl $*: exit status $got instead of $status, or no '$pattern' in:"
+        cat "$work/out" "$work/err"
+    fi
+}
+
+value() {
+    sed -n "s/^$1: //p" "$work/out"
+}
+
+expect 0 'store orphans' help
+expect 0 '^fhirbinctl client create --project' help client create
+expect 0 'schema [0-9]' version
+expect 2 'no such command' nonsense
+expect 2 'Which command'
+expect 0 'configuration is fine' config check
+expect 1 'fhirbinctl db upgrade' db status
+expect 1 'fhirbinctl db upgrade' project list
+expect 0 'from schema version 0' db upgrade
+expect 0 'already' db upgrade
+expect 0 'schema: [1-9]' db status
+expect 0 '^[0-9a-zA-Z_-]+  *ES256 *yes' key list
+expect 0 'HS256 *yes' key list --signing
+
+expect 2 'NAME is missing' project create
+expect 2 'nor look like an id' project create 11111111-2222-4333-8444-555555555555
+expect 0 '^project: [0-9a-f-]{36}$' project create demo
+project=$(value project)
+expect 1 'name already' project create demo
+expect 0 "$project +demo +yes" project list
+expect 0 '"active": true' project list --json
+expect 1 'no such project' project disable other
+expect 0 '' project disable demo
+expect 0 "$project +demo +no" project list
+expect 0 '' project enable "$project"
+
+expect 2 'Option --name is missing' client create --project demo
+expect 2 'given twice' client create --project demo --project demo --name x
+expect 2 'needs a value' client create --project demo --name
+expect 2 'no option --color' client create --project demo --name x --color red
+expect 2 "What is 'more'" client create --project demo --name x more
+expect 1 'no such project' client create --project other --name x
+expect 1 '' client create --project demo --name x --profile 'no reference'
+expect 0 '^secret: [0-9a-f]{64}$' client create --project demo --name app --admin --profile Practitioner/1
+client=$(value client)
+expect 0 "^client: 0a0a0a0a-0b0b-4c0c-8d0d-0e0e0e0e0e0e$" client create --project="$project" --name fixed \
+    --id 0A0A0A0A-0b0b-4c0c-8d0d-0e0e0e0e0e0e --secret correct-horse-battery
+expect 1 'id already' client create --project demo --name again --id 0a0a0a0a-0b0b-4c0c-8d0d-0e0e0e0e0e0e
+expect 0 "$client +app +$project .*Practitioner/1 +yes +yes" client list --project demo
+expect 0 '' client disable "$client"
+expect 0 '"active": false' client list --json
+expect 0 '' client enable "$client"
+expect 1 'no such client' client disable 11111111-2222-4333-8444-555555555555
+expect 1 'no such client' client disable nonsense
+expect 0 '^secret: [0-9a-f]{64}$' client secret "$client"
+
+expect 2 'either --user' membership create --project demo
+expect 2 'either --user' membership create --project demo --user joe --issuer https://i
+expect 0 '^membership: ' membership create --project demo --user joe --profile Practitioner/2
+member=$(value membership)
+expect 1 'membership already' membership create --project demo --user joe
+expect 0 '^membership: ' membership create --project demo --issuer https://idp.example.org --subject 17
+expect 0 "$member +httpd +- +joe" membership list --project demo
+expect 0 '' membership disable "$member"
+expect 0 "joe .* no  " membership list
+expect 0 '' membership enable "$member"
+
+expect 2 'ES256 or RS256' key rotate --algorithm HS256
+expect 0 '^key: ' key rotate --algorithm RS256
+key=$(value key)
+expect 0 '^key: ' key rotate --signing
+expect 0 'made a new one' key revoke "$key"
+expect 0 'RS256 +yes' key list
+ctl key list
+grep -q "^$key " "$work/out" && { failed=$((failed + 1)); echo "the revoked key is listed"; }
+expect 1 'no key' key revoke nonsense
+
+expect 0 'main +yes' store list
+expect 0 'main +yes' store health
+expect 0 '' store orphans
+expect 0 '^\[\]$' store orphans --json
+psql -X -q -d "$FHIR_TEST_CONNINFO" -c "INSERT INTO fhir_binary.object (object_key, project_id, store, locator, created_at)
+    VALUES ('00000000-0000-4000-8000-000000000000', '$project', 'main', '00/00/00000000000040008000000000000000', now() - interval '2 hours')"
+expect 3 'pending' store orphans --store main
+expect 0 '' store orphans --older-than 3h
+key=aabb0000000000000000000000000000
+mkdir -p "$work/store/objects/aa/bb"
+printf 12345 >"$work/store/objects/aa/bb/$key"
+touch -d '2 hours ago' "$work/store/objects/aa/bb/$key"
+expect 3 "main +unknown +- +5 +.*aa/bb/$key" store orphans
+expect 3 '"size": 5, "since": "20.*"age_seconds": 72[0-9][0-9], "locator": "aa/bb' store orphans --json
+expect 0 '' store orphans --older-than 3h
+expect 1 'no store' store orphans --store other
+expect 1 '' store orphans --older-than soon
+
+rm -rf "$work/none"
+"$BUILD/fhirbinctl" -c "$work/none" db status >"$work/out" 2>"$work/err"
+if [ $? -eq 1 ] && [ "$(wc -l <"$work/err")" -eq 1 ]; then passed=$((passed + 1)); else failed=$((failed + 1)); cat "$work/err"; fi
+echo "meta fhirbinctl: $passed passed, $failed failed"
+[ "$failed" -eq 0 ]
