@@ -53,7 +53,7 @@ static fhir_error_t *check_options(int count, const char *const *options, apr_po
         if (!equals || equals == options[i]) {
             return fhir_error_public(pool, FHIR_ERROR_INVALID,
                                      "'%.128s' is not an option. Write key=value, for example "
-                                     "root=/var/lib/fhir-binary",
+                                     "path=/var/lib/fhir-binary",
                                      options[i]);
         }
     }

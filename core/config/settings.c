@@ -182,7 +182,7 @@ static fhir_error_t *finish_stores(fhir_settings_t *settings)
             settings->pool, FHIR_ERROR_INVALID,
             "FhirBinaryBaseURL %s has no store to keep content in. Add for example: "
             "FhirBinaryStoragePlugin filesystem /usr/lib/apache2/modules/fhir_storage_filesystem.so"
-            " and FhirBinaryStore files filesystem root=/var/lib/fhir-binary",
+            " and FhirBinaryStore files filesystem path=/var/lib/fhir-binary",
             settings->base_url);
     }
     if (!settings->default_store) {
