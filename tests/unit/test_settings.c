@@ -1,0 +1,522 @@
+/* core/config: values, limits and advice of every directive, merging, cross checks, and the reader of httpd files. */
+#include "fhir_error.h"
+
+#include "core/config/settings.h"
+#include "tests/unit/unit.h"
+
+#include <apr_file_io.h>
+#include <stdarg.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char *directory; /* of this program: the plugins are two levels up */
+static char scratch[] = "/tmp/fhir-test-settings-XXXXXX";
+
+/* One line; the arguments end with NULL. */
+static fhir_error_t *set(fhir_settings_t *settings, const char *name, ...)
+{
+    const char *arguments[64];
+    int count = 0;
+    va_list list;
+    va_start(list, name);
+    while ((arguments[count] = va_arg(list, const char *)) != NULL) {
+        count++;
+    }
+    va_end(list);
+    return fhir_settings_set(settings, name, count, arguments);
+}
+
+static const char *advice(fhir_error_t *error)
+{
+    CU_ASSERT_PTR_NOT_NULL_FATAL(error);
+    CU_ASSERT_EQUAL(error->code, FHIR_ERROR_INVALID);
+    return error->public_text;
+}
+
+#define ASSERT_ADVICE(part, expression)                                                                                \
+    do {                                                                                                               \
+        const char *given = advice(expression);                                                                        \
+        if (!strstr(given, part)) {                                                                                    \
+            printf("%s:%d: '%s' is not in: %s\n", __FILE__, __LINE__, part, given);                                    \
+        }                                                                                                              \
+        CU_ASSERT_PTR_NOT_NULL(strstr(given, part));                                                                   \
+    } while (0)
+
+static fhir_settings_t *fresh(void)
+{
+    return fhir_settings_create(pool);
+}
+
+static const char *plugin(const char *name)
+{
+    return apr_psprintf(pool, "%s/../../fhir_storage_%s.so", directory, name);
+}
+
+static const char *write_file(const char *name, const char *text, mode_t mode)
+{
+    const char *path = apr_psprintf(pool, "%s/%s", scratch, name);
+    FILE *file = fopen(path, "w");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(file);
+    fputs(text, file);
+    fclose(file);
+    CU_ASSERT_EQUAL(chmod(path, mode), 0);
+    return path;
+}
+
+/* A configuration that fhir_settings_finish takes. */
+static fhir_settings_t *complete(void)
+{
+    fhir_settings_t *settings = fresh();
+    FHIR_ASSERT_OK(set(settings, "FhirBinaryBaseURL", "https://fhir.example.org/", NULL));
+    FHIR_ASSERT_OK(set(settings, "FhirBinaryDatabase", "dbname=fhir", NULL));
+    FHIR_ASSERT_OK(set(settings, "FhirBinaryStoragePlugin", "memory", plugin("memory"), NULL));
+    FHIR_ASSERT_OK(set(settings, "FhirBinaryStore", "ram", "memory", NULL));
+    return settings;
+}
+
+/* ---- the table ---- */
+
+static void table_is_sound(void)
+{
+    const fhir_directive_t *row;
+    int rows = 0;
+    for (row = fhir_directives; row->name; row++, rows++) {
+        CU_ASSERT_EQUAL(strncmp(row->name, "FhirBinary", 10), 0);
+        CU_ASSERT_EQUAL(strncmp(row->syntax, row->name, strlen(row->name)), 0);
+        CU_ASSERT(row->min_arguments >= 1);
+        CU_ASSERT(row->max_arguments < 0 || row->max_arguments >= row->min_arguments);
+        CU_ASSERT_PTR_NOT_NULL(row->set);
+    }
+    CU_ASSERT_EQUAL(rows, 27);
+}
+
+static int same_words(const apr_array_header_t *one, const apr_array_header_t *other)
+{
+    int i;
+    for (i = 0; i < one->nelts && i < other->nelts; i++) {
+        if (strcmp(APR_ARRAY_IDX(one, i, const char *), APR_ARRAY_IDX(other, i, const char *)) != 0) {
+            return 0;
+        }
+    }
+    return one->nelts == other->nelts;
+}
+
+/* The defaults that the table tells are those that settings begin with. */
+static void defaults_are_those_of_the_table(void)
+{
+    fhir_settings_t *plain = fresh();
+    fhir_settings_t *told = fresh();
+    const fhir_directive_t *row;
+    for (row = fhir_directives; row->name; row++) {
+        const char *words[128];
+        char *state = NULL;
+        char *word = apr_strtok(apr_pstrdup(pool, row->default_value), " ", &state);
+        int count = 0;
+        for (; word && count < 128; word = apr_strtok(NULL, " ", &state)) {
+            words[count++] = word;
+        }
+        if (count > 0) {
+            FHIR_ASSERT_OK(fhir_settings_set(told, row->name, count, words));
+        }
+    }
+    CU_ASSERT_EQUAL(plain->database_pool_size, told->database_pool_size);
+    CU_ASSERT_EQUAL(plain->database_connect_timeout, told->database_connect_timeout);
+    CU_ASSERT_EQUAL(plain->database_acquire_timeout, told->database_acquire_timeout);
+    CU_ASSERT_EQUAL(plain->database_statement_timeout, told->database_statement_timeout);
+    CU_ASSERT_EQUAL(plain->max_object_size, told->max_object_size);
+    CU_ASSERT_EQUAL(plain->max_resource_size, told->max_resource_size);
+    CU_ASSERT_EQUAL(plain->max_inline_data, told->max_inline_data);
+    CU_ASSERT_EQUAL(plain->signed_url_lifetime, told->signed_url_lifetime);
+    CU_ASSERT_EQUAL(plain->signed_url_window, told->signed_url_window);
+    CU_ASSERT_EQUAL(plain->token_lifetime, told->token_lifetime);
+    CU_ASSERT_EQUAL(plain->request_timeout, told->request_timeout);
+    CU_ASSERT_EQUAL(plain->body_timeout, told->body_timeout);
+    CU_ASSERT_EQUAL(plain->require_security_context, told->require_security_context);
+    CU_ASSERT_EQUAL(plain->update_create, told->update_create);
+    CU_ASSERT_EQUAL(plain->accept_json_as_fhir, told->accept_json_as_fhir);
+    CU_ASSERT(same_words(plain->refused_content_types, told->refused_content_types));
+    CU_ASSERT(same_words(plain->refused_extensions, told->refused_extensions));
+    CU_ASSERT(same_words(plain->inline_content_types, told->inline_content_types));
+    CU_ASSERT(same_words(plain->cors_origins, told->cors_origins));
+    CU_ASSERT_EQUAL(plain->refused_extensions->nelts, 54);
+}
+
+static void wrong_names_and_counts(void)
+{
+    fhir_settings_t *settings = fresh();
+    ASSERT_ADVICE("FhirBinaryColour", set(settings, "FhirBinaryColour", "red", NULL));
+    ASSERT_ADVICE("too few", set(settings, "FhirBinaryStore", "one", NULL));
+    ASSERT_ADVICE("Write: FhirBinaryTokenLifetime duration",
+                  set(settings, "FhirBinaryTokenLifetime", "1h", "2h", NULL));
+    FHIR_ASSERT_OK(set(settings, "fhirbinarytokenlifetime", "2h", NULL));
+    CU_ASSERT_EQUAL(settings->token_lifetime, apr_time_from_sec(7200));
+    ASSERT_ADVICE("twice", set(settings, "FhirBinaryTokenLifetime", "1h", NULL));
+}
+
+/* ---- values ---- */
+
+static void urls(void)
+{
+    static const char *const wrong[] = {"/fhir",
+                                        "fhir.example.org",
+                                        "ftp://example.org/",
+                                        "https://",
+                                        "https:///x",
+                                        "https://user@example.org/",
+                                        "https://u:p@example.org/",
+                                        "https://example.org/?a",
+                                        "https://example.org/?",
+                                        "https://example.org/#x",
+                                        "https://example.org/a b",
+                                        "https://example.org/a%20b",
+                                        "https://example.org//a",
+                                        "https://example.org/a/../b",
+                                        "https://example.org/./",
+                                        "https://example.org:0/",
+                                        "https://example.org:99999/",
+                                        "https://example.org:x/",
+                                        "https://exa mple.org/",
+                                        "",
+                                        NULL};
+    int i;
+    fhir_settings_t *settings = fresh();
+    for (i = 0; wrong[i]; i++) {
+        ASSERT_ADVICE("https://fhir.example.org/", set(settings, "FhirBinaryBaseURL", wrong[i], NULL));
+        CU_ASSERT_PTR_NULL(settings->base_url);
+    }
+    FHIR_ASSERT_OK(set(settings, "FhirBinaryBaseURL", "HTTPS://FHIR.Example.org:8443/Base", NULL));
+    CU_ASSERT_STRING_EQUAL(settings->base_url, "https://fhir.example.org:8443/Base/");
+    CU_ASSERT_STRING_EQUAL(settings->base_path, "/Base/");
+    settings = fresh();
+    FHIR_ASSERT_OK(set(settings, "FhirBinaryBaseURL", "http://[::1]:8080", NULL));
+    CU_ASSERT_STRING_EQUAL(settings->base_url, "http://[::1]:8080/");
+    CU_ASSERT_STRING_EQUAL(settings->base_path, "/");
+    ASSERT_ADVICE("no path", set(settings, "FhirBinaryStorageBaseURL", "https://s.example.org/", NULL));
+    FHIR_ASSERT_OK(set(settings, "FhirBinaryStorageBaseURL", "https://s.example.org/files", NULL));
+    CU_ASSERT_STRING_EQUAL(settings->storage_base_url, "https://s.example.org/files/");
+    CU_ASSERT_STRING_EQUAL(settings->storage_base_path, "/files/");
+}
+
+static void numbers(void)
+{
+    fhir_settings_t *settings = fresh();
+    ASSERT_ADVICE("1 to 1000", set(settings, "FhirBinaryDatabasePoolSize", "0", NULL));
+    ASSERT_ADVICE("1 to 1000", set(settings, "FhirBinaryDatabasePoolSize", "1001", NULL));
+    ASSERT_ADVICE("1 to 1000", set(settings, "FhirBinaryDatabasePoolSize", "-1", NULL));
+    ASSERT_ADVICE("1 to 1000", set(settings, "FhirBinaryDatabasePoolSize", "16x", NULL));
+    ASSERT_ADVICE("1 to 1000", set(settings, "FhirBinaryDatabasePoolSize", "", NULL));
+    ASSERT_ADVICE("1 to 1000", set(settings, "FhirBinaryDatabasePoolSize", "4294967297", NULL));
+    FHIR_ASSERT_OK(set(settings, "FhirBinaryDatabasePoolSize", "1000", NULL));
+    CU_ASSERT_EQUAL(settings->database_pool_size, 1000);
+    ASSERT_ADVICE("not a duration", set(settings, "FhirBinarySignedURLLifetime", "60", NULL));
+    ASSERT_ADVICE("between 1m and 7d", set(settings, "FhirBinarySignedURLLifetime", "59s", NULL));
+    ASSERT_ADVICE("between 1m and 7d", set(settings, "FhirBinarySignedURLLifetime", "8d", NULL));
+    FHIR_ASSERT_OK(set(settings, "FhirBinarySignedURLLifetime", "7d", NULL));
+    ASSERT_ADVICE("between 1s and 7d", set(settings, "FhirBinarySignedURLWindow", "0s", NULL));
+    ASSERT_ADVICE("between 10ms and 5m", set(settings, "FhirBinaryDatabaseAcquireTimeout", "9ms", NULL));
+    ASSERT_ADVICE("not a size", set(settings, "FhirBinaryMaxObjectSize", "5X", NULL));
+    ASSERT_ADVICE("between 1 and 16T", set(settings, "FhirBinaryMaxObjectSize", "0", NULL));
+    ASSERT_ADVICE("between 1 and 16T", set(settings, "FhirBinaryMaxObjectSize", "17T", NULL));
+    FHIR_ASSERT_OK(set(settings, "FhirBinaryMaxInlineData", "0", NULL));
+    CU_ASSERT_EQUAL(settings->max_inline_data, 0);
+    ASSERT_ADVICE("on or off", set(settings, "FhirBinaryUpdateCreate", "yes", NULL));
+    FHIR_ASSERT_OK(set(settings, "FhirBinaryUpdateCreate", "On", NULL));
+    CU_ASSERT_EQUAL(settings->update_create, 1);
+}
+
+static void lists(void)
+{
+    fhir_settings_t *settings = fresh();
+    ASSERT_ADVICE("content type", set(settings, "FhirBinaryRefuseContentTypes", "pdf", NULL));
+    ASSERT_ADVICE("content type", set(settings, "FhirBinaryRefuseContentTypes", "image/*", "none", NULL));
+    ASSERT_ADVICE("content type", set(settings, "FhirBinaryRefuseContentTypes", "text/html;charset=x", NULL));
+    FHIR_ASSERT_OK(set(settings, "FhirBinaryRefuseContentTypes", "Text/HTML", NULL));
+    FHIR_ASSERT_OK(set(settings, "FhirBinaryRefuseContentTypes", "a/b", NULL));
+    CU_ASSERT_EQUAL(settings->refused_content_types->nelts, 2);
+    CU_ASSERT_STRING_EQUAL(APR_ARRAY_IDX(settings->refused_content_types, 0, const char *), "text/html");
+    ASSERT_ADVICE("extension", set(settings, "FhirBinaryRefuseExtensions", "a/b", NULL));
+    ASSERT_ADVICE("extension", set(settings, "FhirBinaryRefuseExtensions", ".", NULL));
+    FHIR_ASSERT_OK(set(settings, "FhirBinaryRefuseExtensions", "EXE", ".Bat", NULL));
+    CU_ASSERT_STRING_EQUAL(APR_ARRAY_IDX(settings->refused_extensions, 0, const char *), ".exe");
+    CU_ASSERT_STRING_EQUAL(APR_ARRAY_IDX(settings->refused_extensions, 1, const char *), ".bat");
+    FHIR_ASSERT_OK(set(settings, "FhirBinaryInlineContentTypes", "None", NULL));
+    CU_ASSERT_EQUAL(settings->inline_content_types->nelts, 0);
+    ASSERT_ADVICE("content type", set(settings, "FhirBinaryInlineContentTypes", "video/*", "none", NULL));
+    FHIR_ASSERT_OK(set(settings, "FhirBinaryInlineContentTypes", "video/*", NULL));
+    ASSERT_ADVICE("web origin", set(settings, "FhirBinaryCORSOrigins", "app.example.org", NULL));
+    ASSERT_ADVICE("web origin", set(settings, "FhirBinaryCORSOrigins", "https://app.example.org/", NULL));
+    FHIR_ASSERT_OK(set(settings, "FhirBinaryCORSOrigins", "https://App.example.org:8443", "*", NULL));
+    CU_ASSERT_STRING_EQUAL(APR_ARRAY_IDX(settings->cors_origins, 0, const char *), "https://app.example.org:8443");
+}
+
+/* ---- database ---- */
+
+static void database(void)
+{
+    static const char *const secret[] = {"dbname=x password=secret",
+                                         "password = 'se cret'",
+                                         "PASSWORD=s",
+                                         "sslpassword=x",
+                                         "postgresql://u:secret@h/d",
+                                         "postgres://h/d?password=secret",
+                                         "postgres://h/d?a=b&password=secret",
+                                         NULL};
+    static const char *const malformed[] = {"", "  ", "dbname", "=x", "dbname='x", "a b=c", NULL};
+    static const char *const good[] = {"dbname=x", " host = /run  user='a b' ", "application_name='password=1'",
+                                       "postgresql://www-data@h:5432/d?sslmode=require", NULL};
+    int i;
+    for (i = 0; secret[i]; i++) {
+        const char *text = advice(set(fresh(), "FhirBinaryDatabase", secret[i], NULL));
+        CU_ASSERT_PTR_NOT_NULL(strstr(text, "FhirBinaryDatabaseFile"));
+        CU_ASSERT_PTR_NULL(strstr(text, "secret"));
+    }
+    for (i = 0; malformed[i]; i++) {
+        ASSERT_ADVICE("connection string", set(fresh(), "FhirBinaryDatabase", malformed[i], NULL));
+    }
+    for (i = 0; good[i]; i++) {
+        fhir_settings_t *settings = fresh();
+        FHIR_ASSERT_OK(set(settings, "FhirBinaryDatabase", good[i], NULL));
+        CU_ASSERT_STRING_EQUAL(settings->database, good[i]);
+    }
+}
+
+static void database_file(void)
+{
+    fhir_settings_t *settings = fresh();
+    const char *path = write_file("conninfo", "# for httpd\n  host=/run \r\n\n#x\ndbname=x password=y  \n", 0600);
+    ASSERT_ADVICE("absolute", set(settings, "FhirBinaryDatabaseFile", "conninfo", NULL));
+    ASSERT_ADVICE("can't be read", set(settings, "FhirBinaryDatabaseFile", "/nonexistent/x", NULL));
+    ASSERT_ADVICE("regular file", set(settings, "FhirBinaryDatabaseFile", scratch, NULL));
+    ASSERT_ADVICE("chmod 0600", set(settings, "FhirBinaryDatabaseFile", write_file("open", "dbname=x", 0644), NULL));
+    ASSERT_ADVICE("empty", set(settings, "FhirBinaryDatabaseFile", write_file("none", "# nothing\n", 0600), NULL));
+    FHIR_ASSERT_OK(set(settings, "FhirBinaryDatabaseFile", path, NULL));
+    CU_ASSERT_STRING_EQUAL(settings->database, "host=/run dbname=x password=y");
+    ASSERT_ADVICE("Keep either", set(settings, "FhirBinaryDatabase", "dbname=x", NULL));
+}
+
+/* ---- stores and issuers ---- */
+
+static void stores(void)
+{
+    fhir_settings_t *settings = fresh();
+    ASSERT_ADVICE("not a name", set(settings, "FhirBinaryStoragePlugin", "Mem ory", plugin("memory"), NULL));
+    ASSERT_ADVICE("absolute", set(settings, "FhirBinaryStoragePlugin", "memory", "x.so", NULL));
+    ASSERT_ADVICE("/nonexistent.so", set(settings, "FhirBinaryStoragePlugin", "memory", "/nonexistent.so", NULL));
+    ASSERT_ADVICE("memory", set(settings, "FhirBinaryStore", "ram", "memory", NULL));
+    FHIR_ASSERT_OK(set(settings, "FhirBinaryStoragePlugin", "memory", plugin("memory"), NULL));
+    ASSERT_ADVICE("loaded already", set(settings, "FhirBinaryStoragePlugin", "memory", plugin("memory"), NULL));
+    ASSERT_ADVICE("key=value", set(settings, "FhirBinaryStore", "ram", "memory", "huge", NULL));
+    ASSERT_ADVICE("not a name", set(settings, "FhirBinaryStore", "a-b", "memory", NULL));
+    FHIR_ASSERT_OK(set(settings, "FhirBinaryStore", "ram", "memory", NULL));
+    ASSERT_ADVICE("defined already", set(settings, "FhirBinaryStore", "ram", "memory", NULL));
+    CU_ASSERT(fhir_store_defined(settings->catalog, "ram"));
+}
+
+static void issuers(void)
+{
+    fhir_settings_t *settings = fresh();
+    const fhir_trusted_issuer_t *issuer;
+    const char *name = "FhirBinaryTrustedIssuer";
+    ASSERT_ADVICE("too few", set(settings, name, "https://i", NULL));
+    ASSERT_ADVICE("audience=", set(settings, name, "https://i", "jwks=https://i/k", "algorithms=RS256", NULL));
+    ASSERT_ADVICE("given twice", set(settings, name, "https://i", "audience=a", "audience=b", NULL));
+    ASSERT_ADVICE("understood", set(settings, name, "https://i", "audience=a", "keys=b", NULL));
+    ASSERT_ADVICE("https URL", set(settings, name, "https://i", "audience=a", "jwks=http://i/k", NULL));
+    ASSERT_ADVICE("https URL", set(settings, name, "https://i", "audience=a", "jwks=k.json", NULL));
+    ASSERT_ADVICE("can't be read", set(settings, name, "https://i", "audience=a", "jwks=/nonexistent/k", NULL));
+    ASSERT_ADVICE("HS256",
+                  set(settings, name, "https://i", "audience=a", "jwks=https://i/k", "algorithms=HS256", NULL));
+    ASSERT_ADVICE("algorithms",
+                  set(settings, name, "https://i", "audience=a", "jwks=https://i/k", "algorithms=,", NULL));
+    CU_ASSERT_EQUAL(settings->trusted_issuers->nelts, 0);
+    FHIR_ASSERT_OK(set(settings, name, "https://i", "audience=a", "jwks=http://localhost:1/k", NULL));
+    FHIR_ASSERT_OK(set(settings, name, "https://j", "algorithms=ES384,PS256", "audience=a", "jwks=https://j/k", NULL));
+    ASSERT_ADVICE("given twice", set(settings, name, "https://i", "audience=a", "jwks=https://i/k", NULL));
+    issuer = &APR_ARRAY_IDX(settings->trusted_issuers, 0, fhir_trusted_issuer_t);
+    CU_ASSERT_STRING_EQUAL(issuer->algorithms, "RS256 ES256");
+    issuer = &APR_ARRAY_IDX(settings->trusted_issuers, 1, fhir_trusted_issuer_t);
+    CU_ASSERT_STRING_EQUAL(issuer->algorithms, "ES384 PS256");
+    CU_ASSERT_STRING_EQUAL(issuer->jwks, "https://j/k");
+}
+
+/* ---- finish and merge ---- */
+
+static void finish(void)
+{
+    fhir_settings_t *settings = fresh();
+    FHIR_ASSERT_OK(fhir_settings_finish(settings));
+    FHIR_ASSERT_OK(set(settings, "FhirBinaryBaseURL", "https://fhir.example.org/a", NULL));
+    ASSERT_ADVICE("no database", fhir_settings_finish(settings));
+    FHIR_ASSERT_OK(set(settings, "FhirBinaryDatabase", "dbname=x", NULL));
+    ASSERT_ADVICE("no store", fhir_settings_finish(settings));
+    settings = complete();
+    FHIR_ASSERT_OK(fhir_settings_finish(settings));
+    FHIR_ASSERT_OK(fhir_settings_finish(settings));
+    CU_ASSERT_STRING_EQUAL(settings->fhir_base, "https://fhir.example.org/fhir/R4/");
+    CU_ASSERT_STRING_EQUAL(settings->storage_base_url, "https://fhir.example.org/storage/");
+    CU_ASSERT_STRING_EQUAL(settings->storage_base_path, "/storage/");
+    CU_ASSERT_STRING_EQUAL(settings->default_store, "ram");
+    FHIR_ASSERT_OK(
+        set(settings, "FhirBinaryTrustedIssuer", "https://fhir.example.org/", "audience=a", "jwks=https://i/", NULL));
+    ASSERT_ADVICE("this server itself", fhir_settings_finish(settings));
+    settings = complete();
+    FHIR_ASSERT_OK(set(settings, "FhirBinaryDefaultStore", "tape", NULL));
+    ASSERT_ADVICE("Write one of: ram", fhir_settings_finish(settings));
+    settings = complete();
+    FHIR_ASSERT_OK(set(settings, "FhirBinarySignedURLWindow", "2h", NULL));
+    ASSERT_ADVICE("FhirBinarySignedURLWindow", fhir_settings_finish(settings));
+    settings = complete();
+    FHIR_ASSERT_OK(set(settings, "FhirBinaryStorageBaseURL", "https://fhir.example.org/fhir/", NULL));
+    ASSERT_ADVICE("overlaps", fhir_settings_finish(settings));
+    settings = complete();
+    FHIR_ASSERT_OK(set(settings, "FhirBinaryStorageBaseURL", "https://fhir.example.org/fhir/R4/Binary", NULL));
+    ASSERT_ADVICE("overlaps", fhir_settings_finish(settings));
+}
+
+static void merge(void)
+{
+    fhir_settings_t *base = complete();
+    fhir_settings_t *host = fresh();
+    fhir_settings_t *merged;
+    FHIR_ASSERT_OK(set(base, "FhirBinaryTokenLifetime", "2h", NULL));
+    FHIR_ASSERT_OK(set(base, "FhirBinaryMaxObjectSize", "1G", NULL));
+    FHIR_ASSERT_OK(set(base, "FhirBinaryRefuseExtensions", ".a", NULL));
+    FHIR_ASSERT_OK(set(base, "FhirBinaryRefuseExtensions", ".b", NULL));
+    FHIR_ASSERT_OK(set(base, "FhirBinaryTrustedIssuer", "https://i", "audience=a", "jwks=https://i/k", NULL));
+    /* The virtual host's lines: its store uses the main server's plugin. */
+    host->base = base;
+    FHIR_ASSERT_OK(set(host, "FhirBinaryTokenLifetime", "3h", NULL));
+    FHIR_ASSERT_OK(set(host, "FhirBinaryRefuseExtensions", ".c", NULL));
+    FHIR_ASSERT_OK(set(host, "FhirBinaryDatabaseFile", write_file("db", "dbname=host", 0600), NULL));
+    FHIR_ASSERT_OK(set(host, "FhirBinaryStore", "own", "memory", NULL));
+    FHIR_ASSERT_OK(set(host, "FhirBinaryStore", "own2", "memory", NULL));
+    FHIR_ASSERT_OK(set(host, "FhirBinaryTrustedIssuer", "https://j", "audience=a", "jwks=https://j/k", NULL));
+    merged = fhir_settings_merge(base, host, pool);
+    FHIR_ASSERT_OK(fhir_settings_finish(merged));
+    CU_ASSERT_EQUAL(merged->token_lifetime, apr_time_from_sec(3 * 3600));
+    CU_ASSERT_EQUAL(merged->max_object_size, (apr_off_t)1 << 30);
+    CU_ASSERT_EQUAL(merged->refused_extensions->nelts, 1);
+    CU_ASSERT_STRING_EQUAL(merged->database, "dbname=host");
+    CU_ASSERT_STRING_EQUAL(merged->base_url, "https://fhir.example.org/");
+    CU_ASSERT(fhir_store_defined(merged->catalog, "ram"));
+    CU_ASSERT(fhir_store_defined(merged->catalog, "own"));
+    CU_ASSERT(fhir_store_defined(merged->catalog, "own2"));
+    CU_ASSERT_STRING_EQUAL(merged->default_store, "ram");
+    CU_ASSERT_EQUAL(merged->trusted_issuers->nelts, 2);
+    /* The base is as it was. */
+    CU_ASSERT_EQUAL(base->token_lifetime, apr_time_from_sec(2 * 3600));
+    CU_ASSERT_EQUAL(base->refused_extensions->nelts, 2);
+    CU_ASSERT(!fhir_store_defined(base->catalog, "own"));
+}
+
+static void merge_failure_is_told_at_the_end(void)
+{
+    const char *path = write_file("gone", "dbname=x", 0600);
+    fhir_settings_t *base = fresh();
+    fhir_settings_t *merged;
+    FHIR_ASSERT_OK(set(base, "FhirBinaryDatabaseFile", path, NULL));
+    CU_ASSERT_EQUAL(unlink(path), 0);
+    merged = fhir_settings_merge(base, fresh(), pool);
+    ASSERT_ADVICE("can't be read", fhir_settings_finish(merged));
+}
+
+/* ---- reading files ---- */
+
+static void reads_httpd_files(void)
+{
+    fhir_settings_t *settings = fresh();
+    const char *path;
+    CU_ASSERT_EQUAL(mkdir(apr_pstrcat(pool, scratch, "/conf.d", NULL), 0700), 0);
+    write_file("conf.d/a.conf", "FhirBinaryTokenLifetime 2h\n", 0600);
+    write_file("conf.d/b.conf", "  fhirbinaryUpdateCreate\tOn\r\n", 0600);
+    write_file("conf.d/c.txt", "FhirBinaryColour red\n", 0600);
+    path = write_file("httpd.conf",
+                      apr_psprintf(pool,
+                                   "# FhirBinaryColour red\n"
+                                   "Define HOST fhir.example.org\n"
+                                   "Define GONE x\nUnDefine GONE\n"
+                                   "Listen 80\n<VirtualHost *:80>\n"
+                                   "FhirBinaryBaseURL https://${HOST}/${GONE\n"
+                                   "</VirtualHost>\n"
+                                   "FhirBinaryDatabase \"host=/run \\\n dbname='it\\\"s'\"\n"
+                                   "FhirBinaryStoragePlugin memory '%s'\n"
+                                   "FhirBinaryStore ram memory\nFhirBinaryStore ram memory\n"
+                                   "Include conf.d/*.conf\n"
+                                   "IncludeOptional nothing/*.conf\n"
+                                   "FhirBinaryTokenLifetime 5h",
+                                   plugin("memory")),
+                      0600);
+    ASSERT_ADVICE("line 7", fhir_settings_read(settings, path));
+    path = write_file("httpd.conf",
+                      apr_psprintf(pool,
+                                   "Define HOST fhir.example.org\n"
+                                   "<VirtualHost *:80>\nFhirBinaryBaseURL https://${HOST}/\n</VirtualHost>\n"
+                                   "<VirtualHost *:81>\nFhirBinaryBaseURL https://other/\n</VirtualHost>\n"
+                                   "FhirBinaryDatabase \"host=/run \\\n dbname=\\\"x\"\n"
+                                   "FhirBinaryStoragePlugin memory '%s'\n"
+                                   "FhirBinaryStore ram memory\nFhirBinaryStore ram memory\n"
+                                   "Include conf.d/*.conf\n"
+                                   "IncludeOptional nothing/*.conf\n"
+                                   "FhirBinaryTokenLifetime 5h",
+                                   plugin("memory")),
+                      0600);
+    settings = fresh();
+    FHIR_ASSERT_OK(fhir_settings_read(settings, path));
+    FHIR_ASSERT_OK(fhir_settings_finish(settings));
+    CU_ASSERT_STRING_EQUAL(settings->base_url, "https://fhir.example.org/");
+    CU_ASSERT_STRING_EQUAL(settings->database, "host=/run  dbname=\"x");
+    CU_ASSERT_EQUAL(settings->token_lifetime, apr_time_from_sec(7200));
+    CU_ASSERT_EQUAL(settings->update_create, 1);
+}
+
+static void file_errors_name_file_and_line(void)
+{
+    const char *path = write_file("bad.conf", "\n# x\nFhirBinaryTokenLifetime \\\n  5\n", 0600);
+    ASSERT_ADVICE("bad.conf line 4: FhirBinaryTokenLifetime: '5'", fhir_settings_read(fresh(), path));
+    path = write_file("bad.conf", "FhirBinaryColour red\n", 0600);
+    ASSERT_ADVICE("bad.conf line 1: There is no directive 'FhirBinaryColour'", fhir_settings_read(fresh(), path));
+    path = write_file("bad.conf", "Include nothing/*.conf\n", 0600);
+    ASSERT_ADVICE("matches no file", fhir_settings_read(fresh(), path));
+    path = write_file("bad.conf", apr_psprintf(pool, "Include %s/bad.conf\n", scratch), 0600);
+    ASSERT_ADVICE("include itself", fhir_settings_read(fresh(), path));
+    ASSERT_ADVICE("can't be read", fhir_settings_read(fresh(), "/nonexistent/httpd.conf"));
+    /* The whole directory, as Include has it. */
+    ASSERT_ADVICE("FhirBinaryColour", fhir_settings_read(fresh(), apr_pstrcat(pool, scratch, "/conf.d", NULL)));
+}
+
+static const fhir_unit_test_t tests[] = {
+    {"table is sound", table_is_sound},
+    {"defaults are those of the table", defaults_are_those_of_the_table},
+    {"wrong names and counts", wrong_names_and_counts},
+    {"urls", urls},
+    {"numbers", numbers},
+    {"lists", lists},
+    {"database", database},
+    {"database file", database_file},
+    {"stores", stores},
+    {"issuers", issuers},
+    {"finish", finish},
+    {"merge", merge},
+    {"a merge failure is told at the end", merge_failure_is_told_at_the_end},
+    {"reads httpd files", reads_httpd_files},
+    {"file errors name file and line", file_errors_name_file_and_line},
+    {NULL, NULL},
+};
+
+int main(void)
+{
+    char self[4096];
+    char command[128];
+    ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
+    int result;
+    if (length <= 0 || !mkdtemp(scratch)) {
+        perror("test_settings");
+        return EXIT_FAILURE;
+    }
+    self[length] = '\0';
+    *strrchr(self, '/') = '\0';
+    directory = self;
+    result = fhir_unit_run("settings", tests);
+    snprintf(command, sizeof(command), "rm -rf '%s'", scratch);
+    return system(command) == 0 ? result : EXIT_FAILURE;
+}
