@@ -32,7 +32,7 @@ PYTHON ?= /usr/bin/python3
 V ?=
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-5s %s\n' $(1) $(2))
-export BUILD CC SANITIZE PORT RUN_DIR PYTHON APXS
+export BUILD CC CFLAGS WERROR SANITIZE PORT RUN_DIR PYTHON APXS
 
 # ---- Tools of the system; empty where something is missing (then `tools` below says so) ----
 APR_CPPFLAGS := $(shell apr-1-config --cppflags 2>/dev/null)
@@ -63,7 +63,7 @@ endif
 COMPILE = $(CC) -std=c11 -D_GNU_SOURCE $(APR_CPPFLAGS) -Iinclude $(LAYER_INCLUDES) $(APR_INCLUDES) $(CPPFLAGS) \
           -fPIC -fvisibility=hidden -pthread $(WARNINGS) $(HARDENING) $(SANITIZER) $(CFLAGS) -MMD -MP
 LINK = $(CC) -pthread $(CFLAGS) $(SANITIZER) -Wl,-z,relro,-z,now -Wl,--as-needed $(LDFLAGS)
-CORE_LIBS := -lpq -lcurl -lcjose -ljansson -lcrypto -lcrypt -lz
+CORE_LIBS := -lpq -lcurl -ljansson -lcrypto -lcrypt -lz
 PLUGIN_LIBS := -lcurl -lcrypto
 # A plugin with libraries of its own names them here: PLUGIN_LIBS_name. One whose libraries leave destructors behind
 # must stay mapped over a restart of httpd: PLUGIN_LIBS_name += -Wl,-z,nodelete

@@ -4,7 +4,7 @@
 # Does nothing if all is there. Starts no daemon, makes no PostgreSQL cluster, touches no existing configuration.
 set -eu
 
-build="gcc make libc6-dev apache2-dev libapr1-dev libaprutil1-dev libjansson-dev libcjose-dev libssl-dev
+build="gcc make libc6-dev apache2-dev libapr1-dev libaprutil1-dev libjansson-dev libssl-dev
     libcurl4-openssl-dev libcrypt-dev zlib1g-dev libpq-dev"
 run="apache2-bin postgresql-15 postgresql-client-15 curl ca-certificates procps util-linux"
 check="libcunit1-dev clang llvm libclang-rt-14-dev clang-format valgrind python3 python3-pytest python3-jwt
