@@ -9,8 +9,25 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const char *directory; /* of this program: the plugins are two levels up */
 static char scratch[] = "/tmp/fhir-test-settings-XXXXXX";
+
+static void remove_scratch(void)
+{
+    char command[128];
+    snprintf(command, sizeof(command), "rm -rf '%s'", scratch);
+    if (system(command) != 0) {
+        printf("%s was not removed\n", scratch);
+    }
+}
+
+static const char *scratch_directory(void)
+{
+    if (strstr(scratch, "XXXXXX")) {
+        CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(scratch));
+        atexit(remove_scratch);
+    }
+    return scratch;
+}
 
 /* One line; the arguments end with NULL. */
 static fhir_error_t *set(fhir_settings_t *settings, const char *name, ...)
@@ -47,14 +64,20 @@ static fhir_settings_t *fresh(void)
     return fhir_settings_create(pool);
 }
 
+/* Beside the directory of this program's directory. */
 static const char *plugin(const char *name)
 {
-    return apr_psprintf(pool, "%s/../../fhir_storage_%s.so", directory, name);
+    char self[4096];
+    ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
+    CU_ASSERT_FATAL(length > 0);
+    self[length] = '\0';
+    *strrchr(self, '/') = '\0';
+    return apr_psprintf(pool, "%s/../../fhir_storage_%s.so", self, name);
 }
 
 static const char *write_file(const char *name, const char *text, mode_t mode)
 {
-    const char *path = apr_psprintf(pool, "%s/%s", scratch, name);
+    const char *path = apr_psprintf(pool, "%s/%s", scratch_directory(), name);
     FILE *file = fopen(path, "w");
     CU_ASSERT_PTR_NOT_NULL_FATAL(file);
     fputs(text, file);
@@ -76,7 +99,7 @@ static fhir_settings_t *complete(void)
 
 /* ---- the table ---- */
 
-static void table_is_sound(void)
+static void test_table_is_sound(void)
 {
     const fhir_directive_t *row;
     int rows = 0;
@@ -102,7 +125,7 @@ static int same_words(const apr_array_header_t *one, const apr_array_header_t *o
 }
 
 /* The defaults that the table tells are those that settings begin with. */
-static void defaults_are_those_of_the_table(void)
+static void test_defaults_are_those_of_the_table(void)
 {
     fhir_settings_t *plain = fresh();
     fhir_settings_t *told = fresh();
@@ -141,7 +164,7 @@ static void defaults_are_those_of_the_table(void)
     CU_ASSERT_EQUAL(plain->refused_extensions->nelts, 54);
 }
 
-static void wrong_names_and_counts(void)
+static void test_wrong_names_and_counts(void)
 {
     fhir_settings_t *settings = fresh();
     ASSERT_ADVICE("FhirBinaryColour", set(settings, "FhirBinaryColour", "red", NULL));
@@ -155,7 +178,7 @@ static void wrong_names_and_counts(void)
 
 /* ---- values ---- */
 
-static void urls(void)
+static void test_urls(void)
 {
     static const char *const wrong[] = {"/fhir",
                                         "fhir.example.org",
@@ -197,7 +220,7 @@ static void urls(void)
     CU_ASSERT_STRING_EQUAL(settings->storage_base_path, "/files/");
 }
 
-static void numbers(void)
+static void test_numbers(void)
 {
     fhir_settings_t *settings = fresh();
     ASSERT_ADVICE("1 to 1000", set(settings, "FhirBinaryDatabasePoolSize", "0", NULL));
@@ -224,7 +247,7 @@ static void numbers(void)
     CU_ASSERT_EQUAL(settings->update_create, 1);
 }
 
-static void lists(void)
+static void test_lists(void)
 {
     fhir_settings_t *settings = fresh();
     ASSERT_ADVICE("content type", set(settings, "FhirBinaryRefuseContentTypes", "pdf", NULL));
@@ -251,7 +274,7 @@ static void lists(void)
 
 /* ---- database ---- */
 
-static void database(void)
+static void test_database(void)
 {
     static const char *const secret[] = {"dbname=x password=secret",
                                          "password = 'se cret'",
@@ -280,13 +303,13 @@ static void database(void)
     }
 }
 
-static void database_file(void)
+static void test_database_file(void)
 {
     fhir_settings_t *settings = fresh();
     const char *path = write_file("conninfo", "# for httpd\n  host=/run \r\n\n#x\ndbname=x password=y  \n", 0600);
     ASSERT_ADVICE("absolute", set(settings, "FhirBinaryDatabaseFile", "conninfo", NULL));
     ASSERT_ADVICE("can't be read", set(settings, "FhirBinaryDatabaseFile", "/nonexistent/x", NULL));
-    ASSERT_ADVICE("regular file", set(settings, "FhirBinaryDatabaseFile", scratch, NULL));
+    ASSERT_ADVICE("regular file", set(settings, "FhirBinaryDatabaseFile", scratch_directory(), NULL));
     ASSERT_ADVICE("chmod 0600", set(settings, "FhirBinaryDatabaseFile", write_file("open", "dbname=x", 0644), NULL));
     ASSERT_ADVICE("empty", set(settings, "FhirBinaryDatabaseFile", write_file("none", "# nothing\n", 0600), NULL));
     FHIR_ASSERT_OK(set(settings, "FhirBinaryDatabaseFile", path, NULL));
@@ -296,7 +319,7 @@ static void database_file(void)
 
 /* ---- stores and issuers ---- */
 
-static void stores(void)
+static void test_stores(void)
 {
     fhir_settings_t *settings = fresh();
     ASSERT_ADVICE("not a name", set(settings, "FhirBinaryStoragePlugin", "Mem ory", plugin("memory"), NULL));
@@ -312,7 +335,7 @@ static void stores(void)
     CU_ASSERT(fhir_store_defined(settings->catalog, "ram"));
 }
 
-static void issuers(void)
+static void test_issuers(void)
 {
     fhir_settings_t *settings = fresh();
     const fhir_trusted_issuer_t *issuer;
@@ -341,7 +364,7 @@ static void issuers(void)
 
 /* ---- finish and merge ---- */
 
-static void finish(void)
+static void test_finish(void)
 {
     fhir_settings_t *settings = fresh();
     FHIR_ASSERT_OK(fhir_settings_finish(settings));
@@ -373,7 +396,7 @@ static void finish(void)
     ASSERT_ADVICE("overlaps", fhir_settings_finish(settings));
 }
 
-static void merge(void)
+static void test_merge(void)
 {
     fhir_settings_t *base = complete();
     fhir_settings_t *host = fresh();
@@ -409,7 +432,7 @@ static void merge(void)
     CU_ASSERT(!fhir_store_defined(base->catalog, "own"));
 }
 
-static void merge_failure_is_told_at_the_end(void)
+static void test_merge_failure_is_told_at_the_end(void)
 {
     const char *path = write_file("gone", "dbname=x", 0600);
     fhir_settings_t *base = fresh();
@@ -422,11 +445,11 @@ static void merge_failure_is_told_at_the_end(void)
 
 /* ---- reading files ---- */
 
-static void reads_httpd_files(void)
+static void test_reads_httpd_files(void)
 {
     fhir_settings_t *settings = fresh();
     const char *path;
-    CU_ASSERT_EQUAL(mkdir(apr_pstrcat(pool, scratch, "/conf.d", NULL), 0700), 0);
+    CU_ASSERT_EQUAL(mkdir(apr_pstrcat(pool, scratch_directory(), "/conf.d", NULL), 0700), 0);
     write_file("conf.d/a.conf", "FhirBinaryTokenLifetime 2h\n", 0600);
     write_file("conf.d/b.conf", "  fhirbinaryUpdateCreate\tOn\r\n", 0600);
     write_file("conf.d/c.txt", "FhirBinaryColour red\n", 0600);
@@ -469,7 +492,7 @@ static void reads_httpd_files(void)
     CU_ASSERT_EQUAL(settings->update_create, 1);
 }
 
-static void file_errors_name_file_and_line(void)
+static void test_file_errors_name_file_and_line(void)
 {
     const char *path = write_file("bad.conf", "\n# x\nFhirBinaryTokenLifetime \\\n  5\n", 0600);
     ASSERT_ADVICE("bad.conf line 4: FhirBinaryTokenLifetime: '5'", fhir_settings_read(fresh(), path));
@@ -485,38 +508,22 @@ static void file_errors_name_file_and_line(void)
 }
 
 static const fhir_unit_test_t tests[] = {
-    {"table is sound", table_is_sound},
-    {"defaults are those of the table", defaults_are_those_of_the_table},
-    {"wrong names and counts", wrong_names_and_counts},
-    {"urls", urls},
-    {"numbers", numbers},
-    {"lists", lists},
-    {"database", database},
-    {"database file", database_file},
-    {"stores", stores},
-    {"issuers", issuers},
-    {"finish", finish},
-    {"merge", merge},
-    {"a merge failure is told at the end", merge_failure_is_told_at_the_end},
-    {"reads httpd files", reads_httpd_files},
-    {"file errors name file and line", file_errors_name_file_and_line},
+    {"table is sound", test_table_is_sound},
+    {"defaults are those of the table", test_defaults_are_those_of_the_table},
+    {"wrong names and counts", test_wrong_names_and_counts},
+    {"urls", test_urls},
+    {"numbers", test_numbers},
+    {"lists", test_lists},
+    {"database", test_database},
+    {"database file", test_database_file},
+    {"stores", test_stores},
+    {"issuers", test_issuers},
+    {"finish", test_finish},
+    {"merge", test_merge},
+    {"a merge failure is told at the end", test_merge_failure_is_told_at_the_end},
+    {"reads httpd files", test_reads_httpd_files},
+    {"file errors name file and line", test_file_errors_name_file_and_line},
     {NULL, NULL},
 };
 
-int main(void)
-{
-    char self[4096];
-    char command[128];
-    ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
-    int result;
-    if (length <= 0 || !mkdtemp(scratch)) {
-        perror("test_settings");
-        return EXIT_FAILURE;
-    }
-    self[length] = '\0';
-    *strrchr(self, '/') = '\0';
-    directory = self;
-    result = fhir_unit_run("settings", tests);
-    snprintf(command, sizeof(command), "rm -rf '%s'", scratch);
-    return system(command) == 0 ? result : EXIT_FAILURE;
-}
+FHIR_UNIT_MAIN("settings", tests)
