@@ -103,6 +103,9 @@ static fhir_sniff_t look_at_xml(look_t *look, const char *bytes, apr_size_t leng
     memset(&options, 0, sizeof(options));
     options.kept_max = length + 1;
     options.lenient = 1;
+    if (length == 1 && !complete) {
+        return FHIR_SNIFF_MORE; /* may become a byte order mark */
+    }
     if (length >= 2 && (!memcmp(bytes, "\xfe\xff", 2) || !memcmp(bytes, "\xff\xfe", 2))) {
         return FHIR_SNIFF_OTHER; /* UTF-16: never a FHIR resource */
     }

@@ -268,9 +268,14 @@ static fhir_error_t *structure_step(fhir_json_stream_t *stream, unsigned char by
 
 static fhir_error_t *step(fhir_json_stream_t *stream, unsigned char byte)
 {
-    if (stream->state == JSON_NUMBER || stream->state == JSON_LITERAL) {
+    if (stream->state == JSON_NUMBER) {
+        FHIR_TRY(number_step(stream, byte));
+        /* A byte that only ended the number is counted when it is looked at again. */
+        return fhir_json_keep(stream, stream->again ? 0 : 1);
+    }
+    if (stream->state == JSON_LITERAL) {
         FHIR_TRY(fhir_json_keep(stream, 1));
-        return stream->state == JSON_NUMBER ? number_step(stream, byte) : literal_step(stream, byte);
+        return literal_step(stream, byte);
     }
     return structure_step(stream, byte);
 }
