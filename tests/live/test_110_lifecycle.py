@@ -18,6 +18,7 @@ def test_status_section(server, alice):
 
 
 def test_other_paths_are_not_ours(server):
+    server.expect_log("AH01630")
     answer = server.request("GET", "/elsewhere")
     assert answer.status in (403, 404), answer
     assert "OperationOutcome" not in answer.text

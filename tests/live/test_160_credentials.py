@@ -98,7 +98,7 @@ def test_another_projects_binary_is_unknown(alice, bob, target):
     checks.outcome(theirs, 404)
 
     def visible(answer):
-        return answer.status, answer.body, sorted(f"{k}: {v}" for k, v in answer.headers.pairs if k != "Date")
+        return answer.status, answer.body, sorted(f"{k}: {v}" for k, v in answer.headers.pairs if k not in ("Date", "X-Request-Id"))
 
     assert visible(theirs) == visible(unknown)
 
@@ -221,9 +221,11 @@ def test_jwks_by_url_is_cached_and_new_keys_are_found(issuers):
     assert len(issuers.fetched) <= 2, issuers.fetched
     second = signing.Key("ES256", "web-2")
     issuers.published["keys"].append(second.jwk)
-    end = time.monotonic() + 15
-    while ask(issuers, second.sign(claims)).status != 201 and time.monotonic() < end:
-        time.sleep(0.5)
+    # Made-up key ids do not make the server ask the issuer each time: a new key is looked for once a minute.
+    for _ in range(5):
+        checks.outcome(ask(issuers, second.sign(claims)), 401)
+    assert len(issuers.fetched) <= 3, issuers.fetched
+    issuers.server.graceful()
     assert ask(issuers, second.sign(claims)).status == 201
 
 

@@ -87,7 +87,7 @@ def test_forms_we_do_not_have(alice, stored, accept, format_):
 
 
 @pytest.mark.parametrize("accept", ["application/fhir+json;q=2", "application/fhir+json;q=abc", "foo", "a/b/c",
-                                    "application/fhir+json; q", ";;;", "/"])
+                                    ";;;", "/"])
 def test_unparsable_accept(alice, stored, accept):
     answer = alice.get(f"Binary/{stored[0]}", {"Accept": accept})
     checks.outcome(answer, 400)
@@ -144,7 +144,7 @@ def test_head_describes_what_get_sends(alice, stored, accept, target):
     get = alice.get(target, {"Accept": accept})
     head = alice.call("HEAD", target, {"Accept": accept})
     assert head.status == get.status and head.body == b"", head
-    ignored = {"date", "connection", "keep-alive"}
+    ignored = {"date", "connection", "keep-alive", "x-request-id"}
 
     def fields(answer):
         return sorted((k.lower(), v) for k, v in answer.headers.pairs if k.lower() not in ignored)
@@ -225,7 +225,7 @@ def test_unsatisfiable_range(alice, stored, spec):
 
 @pytest.mark.parametrize("spec", ["bytes", "bytes=", "bytes=a-b", "bytes=5-2", "items=0-1", "bytes=--1", "bytes=1",
                                   "bytes=0-1-2", "bytes=0-99999999999999999999999999", "bytes=0x1-2", "",
-                                  "bytes=" + ",".join(f"{i}-{i}" for i in range(0, 9000, 3))])
+                                  "bytes=" + ",".join(f"{i}-{i}" for i in range(0, 1500, 3))])
 def test_unparsable_ranges_are_ignored(alice, stored, spec):
     for get, target in places(alice, stored):
         answer = get(target, {"Range": spec})

@@ -220,10 +220,10 @@ def tiny_disk(postgres):
     os.mkdir(store, 0o700)
     shutil.chown(store, httpd.USER)
     made = httpd.Server(postgres, processes=1)
-    made.directives["FhirBinaryStore"] = [f"main filesystem root={store}"]
+    made.directives["FhirBinaryStore"] = [f"main filesystem path={store}"]
     if not mounted:
         made.directives["FhirBinaryStoragePlugin"] += [f"faulty {httpd.BUILD}/fhir_storage_faulty.so"]
-        made.directives["FhirBinaryStore"] = [f"under filesystem root={store}",
+        made.directives["FhirBinaryStore"] = [f"under filesystem path={store}",
                                               "main faulty inner=under fail=writer_write:2:no_space"]
         made.directives["FhirBinaryDefaultStore"] = "main"
     made.place = place

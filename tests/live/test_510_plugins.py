@@ -63,7 +63,7 @@ def faulty(postgres, *rules):
     """A server whose store fails by rules such as fail=writer_write:*:no_space."""
     made = httpd.Server(postgres, mpm="event", processes=1)
     made.directives["FhirBinaryStoragePlugin"] = plugins("filesystem", "faulty")
-    made.directives["FhirBinaryStore"] = [f"under filesystem root={made.stores}/under",
+    made.directives["FhirBinaryStore"] = [f"under filesystem path={made.stores}/under",
                                           "main faulty inner=under " + " ".join(rules)]
     made.directives["FhirBinaryDefaultStore"] = "main"
     with made as server:
@@ -130,7 +130,7 @@ def test_failing_read(postgres, rule, status):
         assert server.who.get(f"Binary/{identity}").body == b"x" * 1000
 
 
-@pytest.mark.parametrize("rule", ["fail=reader_read:3:unavailable", "short-read=3"])
+@pytest.mark.parametrize("rule", ["fail=reader_read:3:unavailable", "short_read=3"])
 def test_read_that_breaks_off_is_never_taken_for_whole(postgres, rule):
     with faulty(postgres, rule) as server:
         data = content.noise(3_000_000)

@@ -26,7 +26,7 @@ headers mime negotiation reqtimeout rewrite setenvif status""".split()
 
 LINE = re.compile(r"^\[[^\]]*\] \[(?:(?P<module>[\w.-]*):)?(?P<level>emerg|alert|crit|error|warn)\]")
 DEATH = re.compile(r"exit signal|AddressSanitizer|LeakSanitizer|runtime error:|seg fault|Segmentation|stack smashing"
-                   r"|double free|corrupted|caught SIG|possible deadlock")
+                   r"|double free|corrupted|caught SIG(?!TERM|USR1|WINCH|HUP)|possible deadlock")
 SERVERS = []
 
 
@@ -77,7 +77,7 @@ class Server:
             "FhirBinaryBaseURL": self.base,
             "FhirBinaryDatabase": f'"{self.conninfo}"',
             "FhirBinaryStoragePlugin": [f"filesystem {BUILD}/fhir_storage_filesystem.so"],
-            "FhirBinaryStore": [f"main filesystem root={self.stores}/main"],
+            "FhirBinaryStore": [f"main filesystem path={self.stores}/main"],
         }
 
     # -- configuration --
@@ -108,6 +108,7 @@ CustomLog {self.access_log} private
 TypesConfig /etc/mime.types
 DocumentRoot {self.root}
 ExtendedStatus On
+TraceEnable Off
 KeepAliveTimeout 5
 Timeout 20
 GracefulShutdownTimeout 20
@@ -116,6 +117,7 @@ GracefulShutdownTimeout 20
 </Directory>
 <Location /server-status>
   SetHandler server-status
+  Require all granted
 </Location>
 LoadModule fhir_binary_module {BUILD}/mod_fhir_binary.so
 {directive_text(self.directives)}
@@ -249,7 +251,8 @@ LoadModule fhir_binary_module {BUILD}/mod_fhir_binary.so
     def _descriptor_problems(self):
         problems = []
         for pid, names in self.descriptors().items():
-            held = [name for name in names if str(self.stores) in name or "(deleted)" in name and "fhir" in name]
+            # A store may keep its directories open, never a file.
+            held = [name for name in names if "(deleted)" in name or str(self.stores) in name and os.path.isfile(name)]
             sockets = sum(1 for name in names if name.startswith("socket:"))
             if held:
                 problems.append(f"child {pid} still has open: {held}")
