@@ -8,6 +8,7 @@ void *fhir_httpd_create_server(apr_pool_t *pool, server_rec *s)
 {
     fhir_server_t *server = apr_pcalloc(pool, sizeof(*server));
     server->settings = fhir_settings_create(pool);
+    server->places = apr_hash_make(pool);
     server->slot = -1;
     if (s->is_virtual) {
         void *main_settings = NULL;
@@ -26,8 +27,7 @@ void *fhir_httpd_merge_server(apr_pool_t *pool, void *base, void *overrides)
     fhir_server_t *server = apr_pcalloc(pool, sizeof(*server));
     server->settings = fhir_settings_merge(below->settings, above->settings, pool);
     server->slot = -1;
-    server->file = above->file ? above->file : below->file;
-    server->line = above->file ? above->line : below->line;
+    server->places = apr_hash_overlay(pool, above->places, below->places);
     return server;
 }
 
@@ -36,12 +36,21 @@ fhir_server_t *fhir_httpd_server(const server_rec *s)
     return ap_get_module_config(s->module_config, &fhir_binary_module);
 }
 
+/* The advice begins with the directive that it is about; what is missing is told at the base URL. */
+static const fhir_place_t *place_of(const fhir_server_t *server, const char *advice)
+{
+    const fhir_place_t *place = apr_hash_get(
+        server->places, advice, (apr_ssize_t)strspn(advice, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"));
+    return place ? place : apr_hash_get(server->places, "FhirBinaryBaseURL", APR_HASH_KEY_STRING);
+}
+
 static void report(const fhir_server_t *server, server_rec *s, const fhir_error_t *error)
 {
-    const char *file = server->file ? server->file : s->defn_name;
-    unsigned line = server->file ? (unsigned)server->line : s->defn_line_number;
+    const fhir_place_t *place = place_of(server, error->public_text);
+    const char *file = place ? place->file : s->defn_name;
     ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_ERR, 0, s, "fhir_binary: %s line %u: %s",
-                 file ? file : "the main server", line, error->public_text);
+                 file ? file : "the main server", place ? (unsigned)place->line : s->defn_line_number,
+                 error->public_text);
 }
 
 /* Gives every distinct record with a base URL its place among the applications of a child. */

@@ -17,6 +17,7 @@ static const char *set_directive(cmd_parms *command, void *directory, const char
     fhir_server_t *server = fhir_httpd_server(command->server);
     const char *misplaced = ap_check_cmd_context(command, NOT_IN_DIR_CONTEXT | NOT_IN_HTACCESS);
     apr_array_header_t *words;
+    fhir_place_t *place;
     fhir_error_t *error;
     (void)directory;
     if (misplaced) {
@@ -27,10 +28,10 @@ static const char *set_directive(cmd_parms *command, void *directory, const char
     if (error) {
         return error->public_text;
     }
-    if (!server->file || !strcmp(command->cmd->name, "FhirBinaryBaseURL")) {
-        server->file = command->directive->filename;
-        server->line = command->directive->line_num;
-    }
+    place = apr_palloc(command->pool, sizeof(*place));
+    place->file = command->directive->filename;
+    place->line = command->directive->line_num;
+    apr_hash_set(server->places, command->cmd->name, APR_HASH_KEY_STRING, place);
     return NULL;
 }
 

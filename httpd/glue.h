@@ -23,12 +23,17 @@ APLOG_USE_MODULE(fhir_binary);
 
 #define FHIR_HANDLER_NAME "fhir-binary"
 
+/* Where a directive stands. */
+typedef struct fhir_place_t {
+    const char *file;
+    int line;
+} fhir_place_t;
+
 /* Our record of a server. Virtual hosts without a directive of ours share the main server's. */
 typedef struct fhir_server_t {
     fhir_settings_t *settings;
-    int slot;         /* which application of the child serves it; -1: none */
-    const char *file; /* where its FhirBinaryBaseURL, or else its first directive, stands */
-    int line;
+    int slot;           /* which application of the child serves it; -1: none */
+    apr_hash_t *places; /* directive's name -> fhir_place_t */
 } fhir_server_t;
 
 /* Our record of a request that is ours. */

@@ -130,7 +130,8 @@ void fhir_httpd_child_init(apr_pool_t *pchild, server_rec *s)
         error = fhir_app_open(&apps[server->slot], server->settings, log, pool);
         if (error) {
             apps[server->slot] = NULL;
-            fhir_log_error(log, FHIR_LOG_ERROR, error, "opening the stores; every request is answered 503 until then");
+            fhir_log_error(log, FHIR_LOG_ERROR, error,
+                           "opening the stores; every request is answered 503 until httpd is restarted");
         }
     }
 }
