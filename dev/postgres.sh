@@ -12,8 +12,11 @@ fail() {
 
 [ $# -eq 2 ] || fail "usage: dev/postgres.sh start|stop|status|conninfo DIR"
 action=$1
-mkdir -p "$2" 2>/dev/null || fail "can't create $2: choose another directory or give yourself the right to write there."
-dir=$(cd "$2" && pwd -P)
+if [ "$action" = start ]; then
+    mkdir -p "$2" 2>/dev/null ||
+        fail "can't create $2: choose another directory or give yourself the right to write there."
+fi
+dir=$(cd "$2" 2>/dev/null && pwd -P) || fail "there is no directory $2 that you may enter."
 data=$dir/data
 socket=$dir/socket
 log=$dir/postgres.log
@@ -40,7 +43,16 @@ else
     }
 fi
 
+# A killed server whose parent does not collect it (containers often have no init) looks alive to pg_ctl.
+drop_zombie() {
+    [ -f "$data/postmaster.pid" ] || return 0
+    if grep -qs '^State:[[:space:]]*Z' "/proc/$(head -n 1 "$data/postmaster.pid")/status"; then
+        rm -f "$data/postmaster.pid" "$socket"/.s.PGSQL.*.lock
+    fi
+}
+
 running() {
+    drop_zombie
     [ -f "$data/postmaster.pid" ] && as_user "$programs/pg_ctl" -D "$data" status >/dev/null 2>&1
 }
 
@@ -62,8 +74,7 @@ prepare_directory() {
         touch "$log"
         chown "$RUN_USER:$group" "$socket" "$log"
     else
-        mkdir -p "$socket"
-        touch "$log"
+        { mkdir -p "$socket" && touch "$log"; } 2>/dev/null || fail "can't write into $dir: it belongs to somebody else."
     fi
     chmod 0700 "$socket"
     [ $((${#socket} + 20)) -lt 107 ] || fail "the path $socket is too long for a unix socket: choose a shorter directory."
@@ -96,6 +107,10 @@ make_database() {
     : >"$dir/.database_made"
 }
 
+start_server() {
+    as_user "$programs/pg_ctl" -D "$data" -l "$log" -w -t 60 -s start >/dev/null 2>&1
+}
+
 start() {
     prepare_directory
     [ -f "$data/PG_VERSION" ] || make_cluster
@@ -104,7 +119,7 @@ start() {
     *" $version."* | *" ${version}devel"* | *" ${version}beta"*) ;;
     *) fail "$data was made by PostgreSQL $version, $programs is another version: remove $dir to start anew." ;;
     esac
-    running || as_user "$programs/pg_ctl" -D "$data" -l "$log" -w -t 60 -s start >/dev/null 2>&1 ||
+    running || start_server || { sleep 1 && start_server; } || # the last processes of a killed server may still end
         fail "PostgreSQL did not start: $(grep -E 'FATAL|ERROR|PANIC' "$log" | tail -n 1) (see $log)"
     [ -f "$dir/.database_made" ] || make_database
     conninfo
