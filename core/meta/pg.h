@@ -101,7 +101,7 @@ fhir_error_t *fhir_pg_change(apr_off_t *changed, fhir_meta_t *meta, const fhir_p
 /* Plain SQL text, several statements allowed, text results; the last result is given. deadline 0: none. */
 fhir_error_t *fhir_pg_text_query(PGresult **result, fhir_pg_connection_t *connection, const char *sql,
                                  apr_time_t deadline, const fhir_call_t *call) FHIR_MUST_CHECK;
-/* Waits until the socket is ready. UNAVAILABLE-free: TIMEOUT, CANCELLED or INTERNAL. */
+/* Waits until the socket is ready. TIMEOUT, CANCELLED or INTERNAL. */
 fhir_error_t *fhir_pg_wait(int socket, short events, apr_time_t deadline, const fhir_call_t *call) FHIR_MUST_CHECK;
 
 /* ---- meta_schema.c ---- */
@@ -126,7 +126,7 @@ void fhir_pg_add_text(fhir_pg_parameters_t *parameters, const char *text); /* NU
 void fhir_pg_add_bytes(fhir_pg_parameters_t *parameters, const void *bytes, int length);
 void fhir_pg_add_number(fhir_pg_parameters_t *parameters, apr_int64_t number);
 void fhir_pg_add_boolean(fhir_pg_parameters_t *parameters, int value);
-void fhir_pg_add_time(fhir_pg_parameters_t *parameters, apr_time_t time); /* for to_timestamp($n::bigint / 1e6) */
+void fhir_pg_add_time(fhir_pg_parameters_t *parameters, apr_time_t time); /* microseconds since 1970, as a bigint */
 
 const char *fhir_pg_text(const PGresult *result, int row, int column, apr_pool_t *pool);
 const char *fhir_pg_uuid(const PGresult *result, int row, int column, apr_pool_t *pool); /* 36 characters */
