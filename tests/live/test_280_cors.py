@@ -25,7 +25,8 @@ def test_metadata(server):
     assert "oauth2/token" in str(rest["security"])
     xml = server.request("GET", "/fhir/R4/metadata?_format=xml")
     assert checks.media_type(xml) == checks.FHIR_XML and b"<CapabilityStatement" in xml.body
-    assert server.request("GET", "/fhir/R4/metadata", {"Accept": "application/json"}).json() == made
+    again = server.request("GET", "/fhir/R4/metadata", {"Accept": "application/json"}).json()
+    assert {**again, "date": ""} == {**made, "date": ""}  # each child has its own start
 
 
 @pytest.fixture(scope="module")

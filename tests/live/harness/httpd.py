@@ -62,7 +62,8 @@ class Server:
         self.base = f"http://127.0.0.1:{self.port}/"
         self.fhir_base = self.base + "fhir/R4/"
         self.storage_base = self.base + "storage/"
-        self.conninfo = database or (postgres.create_database() if postgres else "host=/nonexistent dbname=none")
+        self.conninfo = database or postgres.create_database()
+        self.owns_database = not database
         self.directives = self._defaults()
         self.directives.update(directives or {})
         self.configuration = self.root / "httpd.conf"
@@ -183,6 +184,8 @@ LoadModule fhir_binary_module {BUILD}/mod_fhir_binary.so
 
     def discard(self):
         if not os.environ.get("FHIR_TEST_KEEP"):
+            if self.owns_database:
+                self.postgres.drop_database(self.conninfo)
             shutil.rmtree(self.root, ignore_errors=True)
 
     def __enter__(self):
