@@ -2,6 +2,8 @@
 #include "exchange.h"
 
 #include <apr_strings.h>
+#include <errno.h>
+#include <unistd.h>
 
 static fhir_error_t *open_meta(fhir_app_t *app)
 {
@@ -14,6 +16,24 @@ static fhir_error_t *open_meta(fhir_app_t *app)
     config.statement_timeout = settings->database_statement_timeout;
     config.log = app->log;
     return fhir_meta_open(&app->meta, &config, app->pool);
+}
+
+static apr_status_t destroy_slots(void *data)
+{
+    sem_destroy(data);
+    return APR_SUCCESS;
+}
+
+/* Half of the processors, so that reads go on while clients sign in. */
+static fhir_error_t *open_secret_slots(fhir_app_t *app)
+{
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    if (sem_init(&app->secret_slots, 0, processors > 2 ? (unsigned)processors / 2 : 1) != 0) {
+        return fhir_error_create(app->pool, FHIR_ERROR_INTERNAL, APR_FROM_OS_ERROR(errno),
+                                 "The server could not start.", "sem_init");
+    }
+    apr_pool_cleanup_register(app->pool, &app->secret_slots, destroy_slots, apr_pool_cleanup_null);
+    return NULL;
 }
 
 fhir_error_t *fhir_app_open(fhir_app_t **app, const fhir_settings_t *settings, const fhir_log_t *log, apr_pool_t *pool)
@@ -29,6 +49,7 @@ fhir_error_t *fhir_app_open(fhir_app_t **app, const fhir_settings_t *settings, c
     FHIR_TRY(fhir_issuer_keys_create(&made->issuer_keys, settings->trusted_issuers, log, pool));
     FHIR_TRY(fhir_secret_cache_create(&made->secrets, pool));
     FHIR_TRY(fhir_token_cache_create(&made->tokens, pool));
+    FHIR_TRY(open_secret_slots(made));
     *app = made;
     return NULL;
 }

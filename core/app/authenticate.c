@@ -3,7 +3,9 @@
 #include "exchange.h"
 
 #include <apr_strings.h>
+#include <errno.h>
 #include <string.h>
+#include <time.h>
 
 #define CLOCK_LEEWAY apr_time_from_sec(60)
 #define OWN_ALGORITHMS "ES256 RS256"
@@ -16,36 +18,55 @@ static fhir_error_t *bad_credentials(apr_pool_t *pool)
     return fhir_error_public(pool, FHIR_ERROR_UNAUTHENTICATED, "The client id or secret is wrong.");
 }
 
-static int check_secret(fhir_exchange_t *exchange, const char *client_id, const char *hash, const char *secret)
+/* bcrypt is slow on purpose: only so many run at once, or wrong secrets would take the processors from everybody. */
+static fhir_error_t *slow_match(int *matches, fhir_exchange_t *exchange, const char *secret, const char *hash)
+{
+    apr_time_t deadline = exchange->request->deadline;
+    struct timespec until = {(time_t)apr_time_sec(deadline), (long)apr_time_usec(deadline) * 1000};
+    int waited;
+    do {
+        waited = sem_timedwait(&exchange->app->secret_slots, &until);
+    } while (waited != 0 && errno == EINTR);
+    if (waited != 0) {
+        return fhir_error_public(exchange->pool, FHIR_ERROR_THROTTLED,
+                                 "Too many clients sign in at this moment. Try again soon.");
+    }
+    *matches = fhir_secret_matches(secret, hash);
+    sem_post(&exchange->app->secret_slots);
+    return NULL;
+}
+
+static fhir_error_t *check_secret(int *matches, fhir_exchange_t *exchange, const char *client_id, const char *hash,
+                                  const char *secret)
 {
     fhir_secret_cache_t *cache = exchange->app->secrets;
     apr_time_t now = exchange->request->received;
-    if (fhir_secret_cache_has(cache, client_id, hash, secret, now)) {
-        return 1;
+    *matches = fhir_secret_cache_has(cache, client_id, hash, secret, now);
+    if (*matches) {
+        return NULL;
     }
-    if (!fhir_secret_matches(secret, hash)) {
-        return 0;
+    FHIR_TRY(slow_match(matches, exchange, secret, hash));
+    if (*matches) {
+        fhir_secret_cache_add(cache, client_id, hash, secret, now);
     }
-    fhir_secret_cache_add(cache, client_id, hash, secret, now);
-    return 1;
+    return NULL;
 }
 
 fhir_error_t *fhir_authenticate_client(fhir_client_t *client, fhir_exchange_t *exchange, const char *client_id,
                                        const char *secret)
 {
     fhir_call_t call = fhir_exchange_call(exchange);
+    int matches = 0;
     fhir_error_t *error = fhir_meta_client_find(client, exchange->app->meta, client_id, &call);
     if (error && error->code != FHIR_ERROR_NOT_FOUND) {
         return error;
     }
     if (error) {
-        (void)fhir_secret_matches(secret, NO_HASH);
+        FHIR_TRY(slow_match(&matches, exchange, secret, NO_HASH));
         return bad_credentials(exchange->pool);
     }
-    if (!check_secret(exchange, client_id, client->secret_hash, secret) || !client->active) {
-        return bad_credentials(exchange->pool);
-    }
-    return NULL;
+    FHIR_TRY(check_secret(&matches, exchange, client_id, client->secret_hash, secret));
+    return matches && client->active ? NULL : bad_credentials(exchange->pool);
 }
 
 static fhir_error_t *by_basic(fhir_exchange_t *exchange, const fhir_credentials_t *credentials)

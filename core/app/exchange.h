@@ -14,6 +14,7 @@
 #include "secret_cache.h"
 #include "token_cache.h"
 
+#include <semaphore.h>
 #include <stdatomic.h>
 
 struct fhir_app_t {
@@ -26,6 +27,7 @@ struct fhir_app_t {
     fhir_issuer_keys_t *issuer_keys;
     fhir_secret_cache_t *secrets;
     fhir_token_cache_t *tokens;
+    sem_t secret_slots; /* how many bcrypt checks may start now */
     atomic_uint_least64_t requests;
     atomic_uint_least64_t refused;
     atomic_uint_least64_t failed;
