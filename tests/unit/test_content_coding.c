@@ -118,6 +118,30 @@ static void test_identity(void)
     CU_ASSERT_EQUAL(body->length, -1);
 }
 
+/* Raw deflate has no trailer: the last bytes may still be inside zlib when all input is taken and the buffer is full.
+ */
+static void test_output_pending_at_the_end(void)
+{
+    char *zeros = calloc(1, 70000);
+    apr_size_t more;
+    for (more = 0; more < 600; more += 7) {
+        bytes_t text = {zeros, 32768 + more};
+        CU_ASSERT_EQUAL(decode(compressed(text.data, text.length, RAW), "deflate", 100000, 0, &text, NULL), 0);
+        text.length += 32768;
+        CU_ASSERT_EQUAL(decode(compressed(text.data, text.length, RAW), "deflate", 100000, 0, &text, NULL), 0);
+    }
+    free(zeros);
+}
+
+/* Raw deflate whose first byte looks like zlib's: a stored block with a padding bit set. */
+static void test_raw_that_looks_wrapped(void)
+{
+    bytes_t packed = {apr_pmemdup(pool, "\x08\x01\x00\xfe\xffx\x03\x00", 8), 8};
+    bytes_t text = {apr_pstrdup(pool, "x"), 1};
+    CU_ASSERT_EQUAL(decode(packed, "deflate", 100, 0, &text, NULL), 0);
+    CU_ASSERT_EQUAL(decode(packed, "deflate", 100, 1, &text, NULL), 0);
+}
+
 static void test_unknown_codings(void)
 {
     static const char *const bad[] = {"br",   "gzip, gzip", "gzip,identity", "compress", "gzipx", "gzi",
@@ -282,6 +306,8 @@ static const fhir_unit_test_t tests[] = {{"round trips", test_round_trips},
                                          {"identity", test_identity},
                                          {"unknown codings", test_unknown_codings},
                                          {"members", test_members},
+                                         {"output pending at the end", test_output_pending_at_the_end},
+                                         {"raw that looks wrapped", test_raw_that_looks_wrapped},
                                          {"truncated", test_truncated},
                                          {"corrupt", test_corrupt},
                                          {"garbage", test_garbage},

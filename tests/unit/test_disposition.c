@@ -125,6 +125,9 @@ static void test_long_names(void)
     name[300] = '.';
     name[600] = '\0';
     CU_ASSERT_EQUAL(strlen(fhir_filename_clean(name, pool)), 255);
+    CU_ASSERT_EQUAL(strspn(fhir_filename_clean(name, pool), "a"), 255);
+    strcpy(name + 300, ".bbbbbbbbbbbbbbbbbbbb");
+    CU_ASSERT_EQUAL(strspn(fhir_filename_clean(name, pool), "a"), 255);
     /* never through a character, wherever it begins */
     for (prefix = 0; prefix < 8; prefix++) {
         int i;

@@ -50,6 +50,7 @@ static void test_refuses(void)
                                       "/plain",
                                       "/",
                                       "*/*",
+                                      "*/plain",
                                       "text/*",
                                       "*",
                                       "text /plain",
