@@ -265,6 +265,7 @@ fhir_error_t *fhir_binary_delete(fhir_response_t **response, fhir_exchange_t *ex
     change.project_id = facts.membership->project_id;
     change.membership_id = facts.membership->id;
     change.binary_id = exchange->route.id;
+    change.keep_security_context = 1; /* whoever revives the Binary must still be one who may */
     FHIR_TRY(fhir_random_uuid(&change.version_id, exchange->pool));
     FHIR_TRY(fhir_meta_commit(&tombstone, exchange->app->meta, &change, &call));
     *response = fhir_response_create(204, exchange->pool);
