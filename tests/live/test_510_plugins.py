@@ -25,7 +25,8 @@ def test_memory_round_trip(memory, size):
     identity, version = memory.upload(data, "image/png", {"X-Security-Context": "Patient/1"})
     answer = memory.get(f"Binary/{identity}")
     assert answer.body == data and answer.headers["Content-Length"] == str(size)
-    assert memory.call("HEAD", f"Binary/{identity}").headers["Content-Length"] == str(size)
+    head = memory.call("HEAD", f"Binary/{identity}")
+    assert head.headers.get("Content-Length", "0") == str(size)  # httpd itself leaves out a 0 on HEAD
     if size:
         import base64
         assert base64.b64decode(checks.binary(memory.json(f"Binary/{identity}"))["data"]) == data
