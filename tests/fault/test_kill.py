@@ -63,10 +63,10 @@ class Trial:
             self.sent.add(digest)
 
         def pieces():
-            step = max(len(data) // 8, 1)
+            step = max(len(data) // 10, 1)
             for at in range(0, len(data), step):
                 yield data[at:at + step]
-                time.sleep(noise.random() * 0.15)
+                time.sleep(noise.random() * 0.6)
 
         try:
             answer = self.who.call("POST", "Binary", {"Content-Type": "application/octet-stream"}, pieces(),
@@ -123,8 +123,8 @@ def test_kill_children(server):
     trial = Trial(who)
 
     def kill():
-        for _ in range(3):
-            time.sleep(0.5)
+        for _ in range(4):
+            time.sleep(1)
             for pid in random.sample(server.children(), 2):
                 try:
                     os.kill(pid, signal.SIGKILL)
@@ -141,13 +141,13 @@ def test_kill_postgres(server, postgres):
     trial = Trial(who)
 
     def kill():
-        time.sleep(0.8)
+        time.sleep(2.5)
         postgres.kill()
         time.sleep(0.5)
         postgres.script("start")
 
     trial.run(kill)
-    assert trial.acknowledged, trial.failed
+    assert trial.acknowledged and trial.failed, (len(trial.acknowledged), trial.failed)
     verify(server, trial)
 
 
@@ -157,7 +157,7 @@ def test_kill_the_whole_server(server):
     trial = Trial(who)
 
     def kill():
-        time.sleep(1)
+        time.sleep(3)
         pids = [server.process.pid] + server.children()
         for pid in pids:
             try:
@@ -167,6 +167,7 @@ def test_kill_the_whole_server(server):
         server.process.wait()
 
     trial.run(kill)
+    assert trial.acknowledged and trial.failed, (len(trial.acknowledged), trial.failed)
     httpd.SERVERS.remove(server)
     server.start()
     verify(server, trial)
