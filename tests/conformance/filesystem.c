@@ -322,6 +322,40 @@ static void damaged_objects(void)
     ASSERT_ERROR(FHIR_ERROR_CORRUPT, fhir_object_open(&reader, suite.store, object.locator, 900, 50, 1000, &call));
 }
 
+/* The plugin itself notices, without the core's second look. */
+static void a_short_object_is_no_quiet_end(void)
+{
+    fhir_store_call_t call = raw_call(suite.pool);
+    object_t object = new_object(suite.pool);
+    fhir_object_info_t info = {0};
+    fhir_reader_t *reader;
+    fhir_written_t written;
+    apr_size_t length = 100;
+    char buffer[100];
+    info.struct_size = sizeof(info);
+    ASSERT_OK(store_pattern(&written, &object, 1000, 1000, 1, suite.pool));
+    ASSERT_OK(suite.plugin->reader_open(&reader, &info, suite.raw, object.locator, 500, -1, &call));
+    CU_ASSERT_EQUAL(truncate(in_store(apr_psprintf(suite.pool, "objects/%s", object.locator)), 500), 0);
+    ASSERT_ERROR(FHIR_ERROR_CORRUPT, suite.plugin->reader_read(reader, buffer, &length, &call));
+    suite.plugin->reader_close(reader);
+}
+
+/* A file is there, but the locator is not of our form: it must not even be looked for. */
+static void locators_do_not_escape(void)
+{
+    fhir_store_call_t call = raw_call(suite.pool);
+    object_t object = new_object(suite.pool);
+    const char *locator = apr_psprintf(suite.pool, "../../%s", object.key);
+    fhir_object_info_t info = {0};
+    int existed = 0;
+    info.struct_size = sizeof(info);
+    fclose(fopen(in_store(apr_psprintf(suite.pool, "objects/%s", locator)), "w"));
+    CU_ASSERT_EQUAL(access(apr_psprintf(suite.pool, "%s/%s", scratch, object.key), F_OK), 0);
+    ASSERT_ERROR(FHIR_ERROR_INVALID, suite.plugin->stat(&info, suite.raw, locator, &call));
+    ASSERT_ERROR(FHIR_ERROR_INVALID, suite.plugin->remove(&existed, suite.raw, locator, &call));
+    CU_ASSERT_EQUAL(access(apr_psprintf(suite.pool, "%s/%s", scratch, object.key), F_OK), 0);
+}
+
 static void symbolic_links_are_not_followed(void)
 {
     fhir_store_call_t call = raw_call(suite.pool);
@@ -406,6 +440,8 @@ static const case_t cases[] = {
     {"full disk", full_disk},
     {"remains of a crash", remains_of_a_crash},
     {"damaged objects", damaged_objects},
+    {"a short object is no quiet end", a_short_object_is_no_quiet_end},
+    {"locators do not escape", locators_do_not_escape},
     {"symbolic links are not followed", symbolic_links_are_not_followed},
     {"foreign files are not listed", foreign_files_are_not_listed},
     {"wrong options", wrong_options},
