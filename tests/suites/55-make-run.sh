@@ -33,6 +33,7 @@ free_port() {
 }
 port=$(free_port)
 start() {
+    : >"$work/output" # or what an earlier start said is taken for this one
     PORT=$port RUN_DIR=$work/run dev/run.sh >"$work/output" 2>&1 &
     server=$!
     for _ in $(seq 300); do
