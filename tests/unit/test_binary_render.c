@@ -184,7 +184,14 @@ static void test_round_trips(void)
         "<Binary xmlns='http://hl7.org/fhir'><meta><profile value='a&#9;b&#xA;&apos;&quot;'/><tag><code "
         "value='1'/></tag>"
         "</meta><data value='aGVsbG8='><extension url='q'><valueDecimal value='1.50e3'/></extension></data></Binary>";
+    /* Elements named data further down are not the place for the content. */
+    static const char inner_data[] =
+        "{\"resourceType\":\"Binary\",\"data\":\"aGVsbG8=\",\"_data\":{\"extension\":[{\"url\":\"u\","
+        "\"valueAttachment\":{\"data\":\"eA==\"}}]},\"meta\":{\"extension\":[{\"url\":\"u\",\"valueAttachment\":"
+        "{\"data\":\"eQ==\"}}]}}";
     int i;
+    round_trip(FHIR_FORMAT_JSON, inner_data, FHIR_FORMAT_XML, 0);
+    round_trip(FHIR_FORMAT_JSON, inner_data, FHIR_FORMAT_JSON, 0);
     round_trip(FHIR_FORMAT_JSON, whole, FHIR_FORMAT_JSON, 1);
     round_trip(FHIR_FORMAT_JSON, whole, FHIR_FORMAT_XML, 1);
     round_trip(FHIR_FORMAT_XML, xml, FHIR_FORMAT_XML, 0);
