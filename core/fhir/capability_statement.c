@@ -63,7 +63,7 @@ static void add_binary(fhir_text_t *json, const fhir_capability_t *capability)
     fhir_text_add(json, ",");
     add_interactions(json);
     fhir_text_addf(json,
-                   ",\"versioning\":\"versioned-update\",\"readHistory\":true,\"updateCreate\":%s,"
+                   ",\"versioning\":\"versioned\",\"readHistory\":true,\"updateCreate\":%s,"
                    "\"conditionalCreate\":false,\"conditionalRead\":\"full-support\",\"conditionalUpdate\":false,"
                    "\"conditionalDelete\":\"not-supported\"",
                    capability->update_create ? "true" : "false");

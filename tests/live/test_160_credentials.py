@@ -218,13 +218,14 @@ def test_jwks_by_url_is_cached_and_new_keys_are_found(issuers):
     for _ in range(5):
         claims["jti"] = str(time.time())
         assert ask(issuers, issuers.keys["web"].sign(claims)).status == 201
-    assert len(issuers.fetched) <= 2, issuers.fetched
+    children = len(issuers.server.children())  # each has its own cache
+    assert len(issuers.fetched) <= children, issuers.fetched
     second = signing.Key("ES256", "web-2")
     issuers.published["keys"].append(second.jwk)
     # Made-up key ids do not make the server ask the issuer each time: a new key is looked for once a minute.
     for _ in range(5):
         checks.outcome(ask(issuers, second.sign(claims)), 401)
-    assert len(issuers.fetched) <= 3, issuers.fetched
+    assert len(issuers.fetched) <= 2 * children, issuers.fetched
     issuers.server.graceful()
     assert ask(issuers, second.sign(claims)).status == 201
 

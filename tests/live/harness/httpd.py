@@ -89,7 +89,7 @@ class Server:
                     f"MinSpareThreads 1\nMaxSpareThreads {self.processes * self.threads}\n")
         if self.mpm == "prefork":
             count = min(self.processes * self.threads, 60)
-            children = (f"StartServers {min(count, 8)}\nServerLimit {count}\nMaxRequestWorkers {count}\n"
+            children = (f"StartServers {count if self.threads > 32 else 8}\nServerLimit {count}\nMaxRequestWorkers {count}\n"
                         f"MinSpareServers 1\nMaxSpareServers {count}\n")
         user = f"User {USER}\nGroup {USER}\n" if os.geteuid() == 0 else ""
         return f"""# made by tests/live/harness/httpd.py
@@ -149,6 +149,7 @@ LoadModule fhir_binary_module {BUILD}/mod_fhir_binary.so
         self.cli.run("db", "upgrade")
         self.process = subprocess.Popen([APACHE2, "-d", self.root, "-f", self.configuration, "-D", "FOREGROUND"],
                                         env=self.environment(), stdin=subprocess.DEVNULL,
+                                        start_new_session=True,  # some MPMs end their whole process group
                                         stdout=open(self.root / "stdout.log", "ab"), stderr=subprocess.STDOUT)
         SERVERS.append(self)
         self._wait_until_up()
