@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "live"))
 from harness import httpd, postgres  # noqa: E402
 
 ROUNDS = int(os.environ.get("FHIR_BENCH_ROUNDS", "5"))
-SECONDS = float(os.environ.get("FHIR_BENCH_SECONDS", "3"))
+SECONDS = int(os.environ.get("FHIR_BENCH_SECONDS", "3"))
 CONNECTIONS = 16
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 SIZES = {"1 KiB": KIB, "100 KiB": 100 * KIB, "10 MiB": 10 * MIB, "1 GiB": GIB}
