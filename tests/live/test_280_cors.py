@@ -18,7 +18,7 @@ def test_metadata(server):
     [binary] = [entry for entry in rest["resource"] if entry["type"] == "Binary"]
     assert {item["code"] for item in binary["interaction"]} == {
         "read", "vread", "create", "update", "delete", "history-instance"}
-    assert binary["versioning"] in ("versioned", "versioned") and binary["readHistory"] is True
+    assert binary["versioning"] == "versioned" and binary["readHistory"] is True
     assert binary["updateCreate"] is False and binary.get("conditionalCreate", False) is False
     assert binary["conditionalRead"] == "full-support"
     assert any(item["name"] == "presigned-url" for item in binary["operation"]), binary

@@ -153,6 +153,7 @@ def test_slow_clients_beside_a_fast_one(start):
     prefork = httpd.MPM == "prefork"
     count = 50 if prefork else 200
     server = start(processes=2, threads=128, directives={"FhirBinaryDatabasePoolSize": "4"})
+    server.expect_log("AH00161")  # httpd's own word about full houses
     who = server.project("slow")
     identity, _ = who.upload(b"quick")
     slow = []
@@ -184,6 +185,7 @@ def test_slow_clients_beside_a_fast_one(start):
 
 def test_slow_readers_beside_a_fast_one(start):
     server = start(processes=2, threads=64, directives={"FhirBinaryDatabasePoolSize": "4"})
+    server.expect_log("AH00161")
     who = server.project("slow readers")
     large, _ = who.upload(content.noise(30 << 20))
     slow = []
