@@ -190,10 +190,12 @@ static apr_status_t close_all(void *data)
 
 fhir_error_t *fhir_store_open_all(fhir_store_catalog_t *catalog, apr_pool_t *pool)
 {
+    fhir_hashers_t *hashers;
     int i;
     if (catalog->open) {
         return fhir_error_create(pool, FHIR_ERROR_INTERNAL, APR_EGENERAL, "The stores are open already.", NULL);
     }
+    FHIR_TRY(fhir_hashers_create(&hashers, pool));
     catalog->open = 1;
     /* Before `pool`'s children go, which are the stores' own pools. */
     apr_pool_pre_cleanup_register(pool, catalog, close_all);
@@ -201,6 +203,7 @@ fhir_error_t *fhir_store_open_all(fhir_store_catalog_t *catalog, apr_pool_t *poo
         fhir_open_store_t *store = STORE_AT(catalog, i);
         apr_pool_t *store_pool;
         fhir_error_t *error;
+        store->hashers = hashers;
         apr_pool_create(&store_pool, pool);
         error = store->plugin->open(&store->store, store->config, &catalog->host, store_pool);
         if (error) {

@@ -2,6 +2,7 @@
 #ifndef FHIR_STORE_PRIVATE_H
 #define FHIR_STORE_PRIVATE_H
 
+#include "hash_pipe.h"
 #include "store.h"
 
 /* A step of a transfer (one write, one read) has no deadline of its own from the caller, because a transfer may take
@@ -20,7 +21,8 @@ struct fhir_open_store_t {
     const char *name;
     const fhir_storage_plugin_t *plugin;
     fhir_store_config_t *config;
-    fhir_store_t *store; /* NULL unless open */
+    fhir_store_t *store;     /* NULL unless open */
+    fhir_hashers_t *hashers; /* shared by all stores of the process; NULL unless open */
 };
 
 /* fhir_call_t translated for a plugin. It owns a scratch pool below call->pool. */

@@ -1,4 +1,5 @@
 /* Writing an object: counts, hashes and limits while the bytes stream, and cleans up whatever was not committed. */
+#include "hash_pipe.h"
 #include "store_private.h"
 
 #include <string.h>
@@ -12,7 +13,7 @@ struct fhir_object_writer_t {
     fhir_writer_t *writer;
     fhir_store_bridge_t bridge;
     apr_pool_t *pool;
-    fhir_digest_t *digest;
+    fhir_hash_pipe_t *hash;
     const char *locator;
     apr_off_t size;
     apr_off_t expected_length;
@@ -36,7 +37,9 @@ static void abort_writer(fhir_object_writer_t *writer)
 
 static apr_status_t abort_cleanup(void *data)
 {
-    abort_writer(data);
+    fhir_object_writer_t *writer = data;
+    abort_writer(writer);
+    fhir_hash_pipe_stop(writer->hash);
     return APR_SUCCESS;
 }
 
@@ -87,7 +90,7 @@ fhir_error_t *fhir_object_begin(fhir_object_writer_t **writer, fhir_open_store_t
     if (made->expected_length > made->limit) {
         return too_large(made);
     }
-    FHIR_TRY(fhir_digest_create(&made->digest, FHIR_DIGEST_SHA256 | FHIR_DIGEST_SHA1, call->pool));
+    FHIR_TRY(fhir_hash_pipe_create(&made->hash, store->hashers, FHIR_DIGEST_SHA256 | FHIR_DIGEST_SHA1, call->pool));
     fhir_store_bridge_init(&made->bridge, store, call);
     error = begin(made, object_key, content_type);
     if (error) {
@@ -137,7 +140,7 @@ fhir_error_t *fhir_object_write(fhir_object_writer_t *writer, const void *data, 
 {
     fhir_error_t *error = check_room(writer, length);
     if (!error && length > 0) {
-        fhir_digest_update(writer->digest, data, length);
+        fhir_hash_pipe_add(writer->hash, data, length);
         error = write_bytes(writer, data, length);
     }
     if (error) {
@@ -150,12 +153,10 @@ fhir_error_t *fhir_object_write(fhir_object_writer_t *writer, const void *data, 
 
 static fhir_error_t *take_digests(fhir_written_t *written, fhir_object_writer_t *writer)
 {
-    const unsigned char *sha256;
-    const unsigned char *sha1;
     apr_size_t length;
-    fhir_digest_finish(writer->digest);
-    sha256 = fhir_digest_value(writer->digest, FHIR_DIGEST_SHA256, &length);
-    sha1 = fhir_digest_value(writer->digest, FHIR_DIGEST_SHA1, &length);
+    const fhir_digest_t *digest = fhir_hash_pipe_finish(writer->hash);
+    const unsigned char *sha256 = fhir_digest_value(digest, FHIR_DIGEST_SHA256, &length);
+    const unsigned char *sha1 = fhir_digest_value(digest, FHIR_DIGEST_SHA1, &length);
     if (!sha256 || !sha1) {
         return fhir_error_create(writer->pool, FHIR_ERROR_INTERNAL, APR_EGENERAL,
                                  "The server could not compute the checksum of the content; try again.",

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 /* Small pieces are gathered: the kernel takes few large writes faster than many small ones. */
-#define GATHER_SIZE ((apr_size_t)128 * 1024)
+#define GATHER_SIZE ((apr_size_t)64 * 1024)
 /* So much goes to the disk at a time while the upload still runs, which makes the fsync at the end short. */
 #define WRITEBACK_STEP ((apr_off_t)8 * 1024 * 1024)
 /* From this announced size on it is worth a system call to ask whether there is room at all. */
