@@ -112,7 +112,9 @@ ExtendedStatus On
 TraceEnable Off
 KeepAliveTimeout 5
 Timeout 20
+LimitRequestBody 0
 GracefulShutdownTimeout 20
+LimitRequestBody 0
 <Directory {self.root}>
   Require all denied
 </Directory>
@@ -170,8 +172,13 @@ LoadModule fhir_binary_module {BUILD}/mod_fhir_binary.so
     def stop(self, check=True):
         if not self.process:
             return
-        if check and self.process.poll() is None:
-            self.check_descriptors()
+        try:
+            if check and self.process.poll() is None:
+                self.check_descriptors()
+        finally:
+            self._end()
+
+    def _end(self):
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             try:
