@@ -104,6 +104,7 @@ def verify(server, trial):
     for [identity] in server.sql("SELECT id FROM fhir_binary.binary"):
         answer = trial.who.get(f"Binary/{identity}")
         assert answer.status == 200 and answer.sha256 in trial.sent, answer
+    server.check_store()
     # No object without a row; what is pending is listed.
     on_disk = [name for _, _, names in os.walk(server.stores) for name in names]
     committed = int(server.sql("SELECT count(*) FROM fhir_binary.object WHERE committed_at IS NOT NULL")[0][0])

@@ -94,3 +94,5 @@ def watched_logs(request):
     yield
     for running in list(httpd.SERVERS):
         running.check_log()
+        if os.environ.get("FHIR_TEST_PARANOID"):
+            running.check_store(hashes=False)

@@ -70,5 +70,13 @@ class Stream:
             yield data
 
 
+def sha256_of_file(path):
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        for piece in iter(lambda: file.read(1 << 20), b""):
+            digest.update(piece)
+    return digest.hexdigest()
+
+
 def sha256(data):
     return hashlib.sha256(data).hexdigest()

@@ -10,7 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from . import cli, client, wire
+from . import cli, client, content, wire
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 BUILD = Path(os.environ.get("BUILD", "build"))
@@ -175,6 +175,7 @@ LoadModule fhir_binary_module {BUILD}/mod_fhir_binary.so
         try:
             if check and self.process.poll() is None:
                 self.check_descriptors()
+                self.check_store()
         finally:
             self._end()
 
@@ -271,14 +272,29 @@ LoadModule fhir_binary_module {BUILD}/mod_fhir_binary.so
                 problems.append(f"child {pid} has {sockets} sockets")
         return problems
 
+    def check_store(self, hashes=True):
+        """Every object that a committed row names is there, whole and with the recorded hash."""
+        place = self.stores / "main" / "objects"
+        if not place.exists():
+            return
+        bad = []
+        for locator, size, digest in self.sql("SELECT locator, size, encode(sha256, 'hex') FROM fhir_binary.object "
+                                              "WHERE committed_at IS NOT NULL"):
+            file = place / locator
+            if not file.exists():
+                bad.append(f"{locator} is missing")
+            elif file.stat().st_size != int(size):
+                bad.append(f"{locator} has {file.stat().st_size} bytes, not {size}")
+            elif hashes and content.sha256_of_file(file) != digest:
+                bad.append(f"{locator} has other bytes")
+        assert not bad, f"{len(bad)} stored objects are damaged: {bad[:5]}"
+
     # -- error log --
     def log_text(self):
         return self.error_log.read_text(errors="replace") if self.error_log.exists() else ""
 
     def new_log(self):
         """Lines since the last look."""
-        if not self.error_log.exists():
-            return []
         with open(self.error_log, "rb") as log:
             log.seek(self.position)
             data = log.read()
