@@ -82,8 +82,8 @@ def download(server, client, identity):
 
 
 def identity_of(process):
-    text = process.communicate()[0]
-    assert process.returncode == 0, f"curl ended with {process.returncode}"
+    text = process.stdout.read()  # not communicate(): it would close the input that encode_form still fills
+    assert process.wait() == 0, f"curl ended with {process.returncode}"
     return json.loads(text)["id"]
 
 
