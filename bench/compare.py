@@ -61,7 +61,6 @@ LoadModule dav_module {modules}/mod_dav.so
 LoadModule dav_fs_module {modules}/mod_dav_fs.so
 DavLockDB {self.dav}/.lock
 EnableSendfile On
-ReadBufferSize 65536
 LimitRequestBody 0
 MaxKeepAliveRequests 0
 Alias /plain {self.files}

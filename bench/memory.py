@@ -129,7 +129,7 @@ def check_content(server, client, path, identities):
 def main():
     directory = Path(tempfile.mkdtemp(prefix="fhm.", dir=os.environ.get("FHIR_BENCH_DIR")))
     database = DurablePostgres().start()
-    extra = "EnableSendfile On\nReadBufferSize 65536\nLimitRequestBody 0\n"
+    extra = "EnableSendfile On\nLimitRequestBody 0\n"
     directives = {"FhirBinaryMaxResourceSize": "2G"}
     try:
         path = make_file(directory / "file", SIZE)

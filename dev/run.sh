@@ -168,7 +168,6 @@ TraceEnable Off
 # Our own FhirBinaryMaxObjectSize is the limit; httpd's default of 1 GiB would come first.
 LimitRequestBody 0
 # Uploads are read in pieces of this size; httpd's default is 8 KiB.
-ReadBufferSize 65536
 EnableSendfile On
 # Slow headers are cut off here, slow bodies by FhirBinaryBodyTimeout.
 RequestReadTimeout header=20-40,MinRate=500 body=0

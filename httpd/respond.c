@@ -125,8 +125,9 @@ static void append_file(sender_t *sender, const fhir_segment_t *segment)
                             r->pool);
     for (bucket = APR_BUCKET_NEXT(last_before); bucket != APR_BRIGADE_SENTINEL(sender->brigade);
          bucket = APR_BUCKET_NEXT(bucket)) {
-        /* A mapped file that shrinks kills the process. */
+        /* A mapped file that shrinks kills the process. TLS reads the file instead, in pieces worth encrypting. */
         apr_bucket_file_enable_mmap(bucket, 0);
+        apr_bucket_file_set_buf_size(bucket, PIECE);
     }
 }
 

@@ -42,7 +42,6 @@ fhir_error_t *fhir_app_open(fhir_app_t **app, const fhir_settings_t *settings, c
     made->pool = pool;
     made->settings = settings;
     made->log = log;
-    made->started = apr_time_now();
     FHIR_TRY(fhir_store_open_all(settings->catalog, pool));
     FHIR_TRY(open_meta(made));
     FHIR_TRY(fhir_key_ring_create(&made->keys, made->meta, settings->token_lifetime, pool));

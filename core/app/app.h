@@ -7,6 +7,7 @@
 #include "../http/response.h"
 
 #define FHIR_VERSION "0.1.0"
+#define FHIR_RELEASED apr_time_from_sec(1795219200) /* 2026-11-21 */
 
 typedef struct fhir_app_t fhir_app_t;
 

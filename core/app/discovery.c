@@ -22,7 +22,7 @@ fhir_error_t *fhir_metadata(fhir_response_t **response, fhir_exchange_t *exchang
     capability.base_url = exchange->settings->base_url;
     capability.fhir_base = exchange->settings->fhir_base;
     capability.version = FHIR_VERSION;
-    capability.date = exchange->app->started;
+    capability.date = FHIR_RELEASED;
     capability.update_create = exchange->settings->update_create;
     add_document(response, exchange, fhir_format_media_type(format),
                  fhir_capability_statement(format, &capability, exchange->pool));

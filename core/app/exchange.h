@@ -21,7 +21,6 @@ struct fhir_app_t {
     apr_pool_t *pool;
     const fhir_settings_t *settings;
     const fhir_log_t *log;
-    apr_time_t started;
     fhir_meta_t *meta;
     fhir_key_ring_t *keys;
     fhir_issuer_keys_t *issuer_keys;

@@ -65,13 +65,8 @@ static fhir_error_t *read_form(const char **form, const fhir_exchange_t *exchang
 
 static fhir_error_t *once(const char **value, const apr_array_header_t *parameters, const char *name, apr_pool_t *pool)
 {
-    int seen = 0;
-    int i;
     *value = fhir_query_get(parameters, name);
-    for (i = 0; i < parameters->nelts; i++) {
-        seen += strcmp(APR_ARRAY_IDX(parameters, i, fhir_parameter_t).name, name) == 0;
-    }
-    if (seen > 1) {
+    if (fhir_query_count(parameters, name) > 1) {
         return fhir_error_public(pool, FHIR_ERROR_INVALID, "The parameter %s was sent twice.", name);
     }
     return NULL;

@@ -47,7 +47,7 @@ fhir_error_t *fhir_presign_upload_url(const char **url, const fhir_exchange_t *e
 
 static fhir_error_t *bad_upload(apr_pool_t *pool)
 {
-    return fhir_error_public(pool, FHIR_ERROR_INVALID, "The parameter upload must be true or false.");
+    return fhir_error_public(pool, FHIR_ERROR_INVALID, "The parameter upload must be true or false, once.");
 }
 
 static fhir_error_t *upload_of_query(int *upload, const fhir_exchange_t *exchange)
@@ -56,7 +56,8 @@ static fhir_error_t *upload_of_query(int *upload, const fhir_exchange_t *exchang
     if (!value) {
         return NULL;
     }
-    if (strcmp(value, "true") != 0 && strcmp(value, "false") != 0) {
+    if ((strcmp(value, "true") != 0 && strcmp(value, "false") != 0) ||
+        fhir_query_count(exchange->query, "upload") > 1) {
         return bad_upload(exchange->pool);
     }
     *upload = strcmp(value, "true") == 0;

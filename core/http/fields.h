@@ -52,6 +52,8 @@ typedef struct fhir_parameter_t {
 fhir_error_t *fhir_query_parse(apr_array_header_t **parameters, const char *query, apr_pool_t *pool) FHIR_MUST_CHECK;
 /* The first value with that name, or NULL. */
 const char *fhir_query_get(const apr_array_header_t *parameters, const char *name);
+/* How many have that name. */
+int fhir_query_count(const apr_array_header_t *parameters, const char *name);
 /* RFC 3986 percent-encoding of everything but unreserved characters. */
 const char *fhir_url_encode(const char *text, apr_pool_t *pool);
 

@@ -74,6 +74,16 @@ fhir_error_t *fhir_query_parse(apr_array_header_t **parameters, const char *quer
     return NULL;
 }
 
+int fhir_query_count(const apr_array_header_t *parameters, const char *name)
+{
+    int count = 0;
+    int i;
+    for (i = 0; i < parameters->nelts; i++) {
+        count += strcmp(APR_ARRAY_IDX(parameters, i, fhir_parameter_t).name, name) == 0;
+    }
+    return count;
+}
+
 const char *fhir_query_get(const apr_array_header_t *parameters, const char *name)
 {
     const fhir_parameter_t *all = (const fhir_parameter_t *)(const void *)parameters->elts;

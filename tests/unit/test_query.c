@@ -86,6 +86,8 @@ static void test_get(void)
     apr_array_header_t *parameters;
     FHIR_ASSERT_OK(fhir_query_parse(&parameters, "a=1&b=2&a=3&B=4&c", pool));
     CU_ASSERT_STRING_EQUAL(fhir_query_get(parameters, "a"), "1");
+    CU_ASSERT_EQUAL(fhir_query_count(parameters, "a"), 2);
+    CU_ASSERT_EQUAL(fhir_query_count(parameters, "missing"), 0);
     CU_ASSERT_STRING_EQUAL(fhir_query_get(parameters, "b"), "2");
     CU_ASSERT_STRING_EQUAL(fhir_query_get(parameters, "B"), "4");
     CU_ASSERT_STRING_EQUAL(fhir_query_get(parameters, "c"), "");
