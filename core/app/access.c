@@ -62,9 +62,10 @@ fhir_error_t *fhir_access(fhir_binary_facts_t *facts, fhir_exchange_t *exchange,
     return NULL;
 }
 
-fhir_error_t *fhir_decide_write(const fhir_exchange_t *exchange, const fhir_membership_t *membership,
-                                const fhir_binary_t *current, const char *new_security_context)
+fhir_error_t *fhir_decide_write(const fhir_exchange_t *exchange, fhir_interaction_t interaction,
+                                const fhir_membership_t *membership, const fhir_binary_t *current,
+                                const char *new_security_context)
 {
-    return decide(exchange, current ? FHIR_INTERACTION_UPDATE : FHIR_INTERACTION_CREATE, membership, current,
-                  new_security_context, exchange->settings->require_security_context);
+    return decide(exchange, interaction, membership, current, new_security_context,
+                  exchange->settings->require_security_context);
 }

@@ -9,9 +9,11 @@
  * new context is not known yet is decided again with fhir_decide_write. */
 fhir_error_t *fhir_access(fhir_binary_facts_t *facts, fhir_exchange_t *exchange, fhir_interaction_t interaction,
                           const char *version_id) FHIR_MUST_CHECK;
-/* May the principal leave the Binary with this context? */
-fhir_error_t *fhir_decide_write(const fhir_exchange_t *exchange, const fhir_membership_t *membership,
-                                const fhir_binary_t *current, const char *new_security_context) FHIR_MUST_CHECK;
+/* May the principal leave the Binary with this context? `interaction` is CREATE or UPDATE; an UPDATE may lack
+ * `current` (SMART: `u` covers update-as-create). */
+fhir_error_t *fhir_decide_write(const fhir_exchange_t *exchange, fhir_interaction_t interaction,
+                                const fhir_membership_t *membership, const fhir_binary_t *current,
+                                const char *new_security_context) FHIR_MUST_CHECK;
 
 /* The answer for ids that are unknown, malformed or another project's: always the same. */
 fhir_error_t *fhir_binary_not_found(apr_pool_t *pool) FHIR_MUST_CHECK;

@@ -156,6 +156,9 @@ fhir_error_t *fhir_authenticate(fhir_exchange_t *exchange)
 {
     fhir_principal_t *principal = &exchange->principal;
     fhir_credentials_t credentials;
+    if (principal->key.kind != 0) {
+        return NULL;
+    }
     /* An authentication module that the administrator put in front has already spent the Authorization header. */
     if (exchange->request->httpd_user) {
         principal->key.kind = FHIR_PRINCIPAL_HTTPD;

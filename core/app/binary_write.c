@@ -63,6 +63,11 @@ static fhir_error_t *check_if_none_match(const fhir_exchange_t *exchange, const 
     return NULL;
 }
 
+static fhir_interaction_t interaction_of(const write_t *write)
+{
+    return write->change.kind == FHIR_CHANGE_CREATE ? FHIR_INTERACTION_CREATE : FHIR_INTERACTION_UPDATE;
+}
+
 static fhir_error_t *begin_body(write_t *write)
 {
     fhir_exchange_t *exchange = write->exchange;
@@ -71,7 +76,7 @@ static fhir_error_t *begin_body(write_t *write)
     FHIR_TRY(fhir_write_headers(&write->headers, exchange));
     if (write->headers.resource_format == FHIR_FORMAT_RAW) {
         const fhir_binary_t *current = write->facts.current;
-        FHIR_TRY(fhir_decide_write(exchange, write->facts.membership, current,
+        FHIR_TRY(fhir_decide_write(exchange, interaction_of(write), write->facts.membership, current,
                                    write->headers.security_context ? write->headers.security_context
                                    : current                       ? current->security_context
                                                                    : NULL));
@@ -150,7 +155,8 @@ static fhir_error_t *take_body(write_t *write)
         FHIR_TRY(fhir_check_refused(write->exchange, write->headers.content_type, NULL));
         change_of_raw(write);
     }
-    FHIR_TRY(fhir_decide_write(write->exchange, write->facts.membership, write->facts.current, context_after(write)));
+    FHIR_TRY(fhir_decide_write(write->exchange, interaction_of(write), write->facts.membership, write->facts.current,
+                               context_after(write)));
     return fhir_intake_commit(&write->change.content, write->intake);
 }
 

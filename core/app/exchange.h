@@ -62,7 +62,7 @@ void fhir_exchange_leave_body(const fhir_exchange_t *exchange, fhir_response_t *
 /* JSON or XML for an answer that is a resource; NOT_ACCEPTABLE, INVALID. */
 fhir_error_t *fhir_exchange_resource_format(fhir_format_t *format, const fhir_exchange_t *exchange) FHIR_MUST_CHECK;
 
-/* authenticate.c: fills exchange->principal. UNAUTHENTICATED, UNAVAILABLE. */
+/* authenticate.c: fills exchange->principal, once. UNAUTHENTICATED, UNAVAILABLE. */
 fhir_error_t *fhir_authenticate(fhir_exchange_t *exchange) FHIR_MUST_CHECK;
 /* A client by id and secret; UNAUTHENTICATED if unknown, disabled or wrong, in the same time. */
 fhir_error_t *fhir_authenticate_client(fhir_client_t *client, fhir_exchange_t *exchange, const char *client_id,

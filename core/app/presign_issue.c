@@ -144,14 +144,6 @@ static fhir_error_t *url_for(const char **url, const fhir_exchange_t *exchange, 
     return fhir_presign_read_url(url, exchange, facts->current, facts->membership->id);
 }
 
-/* SMART scopes: write access does not imply read, so an upload URL asks for update alone. Parameters in a body are only
- * read for who may read. */
-static fhir_interaction_t interaction_of(const fhir_exchange_t *exchange)
-{
-    const char *upload = fhir_query_get(exchange->query, "upload");
-    return upload && strcmp(upload, "true") == 0 ? FHIR_INTERACTION_UPDATE : FHIR_INTERACTION_READ;
-}
-
 fhir_error_t *fhir_presigned_url(fhir_response_t **response, fhir_exchange_t *exchange)
 {
     fhir_binary_facts_t facts;
@@ -159,15 +151,19 @@ fhir_error_t *fhir_presigned_url(fhir_response_t **response, fhir_exchange_t *ex
     const char *url;
     const char *text = NULL;
     int upload = 0;
-    FHIR_TRY(fhir_access(&facts, exchange, interaction_of(exchange), NULL));
-    if (!facts.current) {
-        return fhir_binary_not_found(exchange->pool);
-    }
+    /* Who asks is known before a body is read. SMART scopes: write access does not imply read, so an upload URL asks
+     * for update alone. */
+    FHIR_TRY(fhir_authenticate(exchange));
     FHIR_TRY(fhir_exchange_resource_format(&format, exchange));
     FHIR_TRY(upload_of_query(&upload, exchange));
     FHIR_TRY(upload_of_body(&upload, exchange));
+    FHIR_TRY(fhir_access(&facts, exchange, upload ? FHIR_INTERACTION_UPDATE : FHIR_INTERACTION_READ, NULL));
+    if (!facts.current) {
+        return fhir_binary_not_found(exchange->pool);
+    }
     if (upload) {
-        FHIR_TRY(fhir_decide_write(exchange, facts.membership, facts.current, facts.current->security_context));
+        FHIR_TRY(fhir_decide_write(exchange, FHIR_INTERACTION_UPDATE, facts.membership, facts.current,
+                                   facts.current->security_context));
     }
     FHIR_TRY(url_for(&url, exchange, &facts, upload));
     text = fhir_parameters_url(format, url, exchange->pool);

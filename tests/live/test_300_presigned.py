@@ -65,6 +65,15 @@ def test_equal_asks_give_equal_urls(alice, stored):
     assert one == other
 
 
+def test_upload_by_parameters_needs_update_scope_alone(server, alice, stored):
+    for scope, status in (("system/Binary.u", 200), ("system/Binary.r", 403)):
+        answer = server.request("POST", f"/fhir/R4/Binary/{stored[0]}/$presigned-url",
+                                {"Authorization": "Bearer " + alice.new_token(scope),
+                                 "Content-Type": "application/fhir+json"},
+                                b'{"resourceType":"Parameters","parameter":[{"name":"upload","valueBoolean":true}]}')
+        assert answer.status == status, answer
+
+
 def test_bad_upload_parameter(alice, stored):
     for value in ("maybe", "1", "", "true&upload=false"):
         checks.outcome(alice.get(f"Binary/{stored[0]}/$presigned-url?upload={value}"), 400)
