@@ -27,22 +27,23 @@ static fhir_error_t *refuse_conditional_create(const fhir_exchange_t *exchange)
     return NULL;
 }
 
-/* If-Match is checked now, to refuse before the body, and again under the row's lock when the version is made. */
+/* If-Match and If-Unmodified-Since are checked now, to refuse before the body, and again under the row's lock when the
+ * version is made. */
 static fhir_error_t *check_if_match(const char **expected, const fhir_exchange_t *exchange,
                                     const fhir_binary_t *current)
 {
-    const char *sent = fhir_request_header(exchange->request, "If-Match");
-    fhir_etag_list_t list;
+    const char *if_match = fhir_request_header(exchange->request, "If-Match");
+    const char *unmodified_since = fhir_request_header(exchange->request, "If-Unmodified-Since");
+    fhir_etag_list_t list = {0};
     *expected = NULL;
-    if (!sent) {
+    FHIR_TRY(fhir_precondition(if_match, unmodified_since, current ? current->version_id : NULL,
+                               current ? current->last_updated : 0, exchange->pool));
+    if (if_match) {
+        FHIR_TRY(fhir_etag_list_parse(&list, if_match, exchange->pool));
+    } else if (!unmodified_since || fhir_http_date_parse(unmodified_since) == 0) {
         return NULL;
     }
-    FHIR_TRY(fhir_etag_list_parse(&list, sent, exchange->pool));
-    if (!current || (!list.any && !fhir_etag_list_has(&list, current->version_id))) {
-        return fhir_error_public(exchange->pool, FHIR_ERROR_PRECONDITION_FAILED,
-                                 "The Binary has changed: its current version is not the one that If-Match names.");
-    }
-    *expected = list.any ? NULL : current->version_id;
+    *expected = current && !list.any ? current->version_id : NULL;
     return NULL;
 }
 

@@ -25,6 +25,10 @@ fhir_error_t *fhir_not_modified_response(fhir_response_t **response, const fhir_
 {
     int not_modified = 0;
     *response = NULL;
+    /* Parts of two versions must never be put together: RFC 9110 section 13.2.2 has these first, for reads too. */
+    FHIR_TRY(fhir_precondition(fhir_request_header(exchange->request, "If-Match"),
+                               fhir_request_header(exchange->request, "If-Unmodified-Since"), binary->version_id,
+                               binary->last_updated, exchange->pool));
     FHIR_TRY(fhir_not_modified(&not_modified, fhir_request_header(exchange->request, "If-None-Match"),
                                fhir_request_header(exchange->request, "If-Modified-Since"), binary->version_id,
                                binary->last_updated, exchange->pool));

@@ -8,7 +8,7 @@
  * Cache-Control is left to the caller. */
 fhir_error_t *fhir_content_response(fhir_response_t **response, const fhir_exchange_t *exchange,
                                     const fhir_binary_t *binary) FHIR_MUST_CHECK;
-/* 304 with the validators, if the request's conditions say so; else *response stays NULL. */
+/* 304 with the validators or the error for 412, if the request's conditions say so; else *response stays NULL. */
 fhir_error_t *fhir_not_modified_response(fhir_response_t **response, const fhir_exchange_t *exchange,
                                          const fhir_binary_t *binary, int strong) FHIR_MUST_CHECK;
 /* ETag (strong or weak) and Last-Modified. */

@@ -95,6 +95,26 @@ int fhir_etag_list_has(const fhir_etag_list_t *list, const char *version_id)
     return 0;
 }
 
+fhir_error_t *fhir_precondition(const char *if_match, const char *if_unmodified_since, const char *version_id,
+                                apr_time_t last_modified, apr_pool_t *pool)
+{
+    if (if_match) {
+        fhir_etag_list_t list;
+        FHIR_TRY(fhir_etag_list_parse(&list, if_match, pool));
+        if (!version_id || !fhir_etag_list_has(&list, version_id)) {
+            return fhir_error_public(pool, FHIR_ERROR_PRECONDITION_FAILED,
+                                     "The Binary has changed: its current version is not the one that If-Match names.");
+        }
+    } else if (if_unmodified_since && version_id) {
+        apr_time_t since = fhir_http_date_parse(if_unmodified_since);
+        if (since != 0 && apr_time_sec(last_modified) > apr_time_sec(since)) {
+            return fhir_error_public(pool, FHIR_ERROR_PRECONDITION_FAILED,
+                                     "The Binary has changed since the date in If-Unmodified-Since.");
+        }
+    }
+    return NULL;
+}
+
 fhir_error_t *fhir_not_modified(int *not_modified, const char *if_none_match, const char *if_modified_since,
                                 const char *version_id, apr_time_t last_modified, apr_pool_t *pool)
 {

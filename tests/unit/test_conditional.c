@@ -114,7 +114,44 @@ static void test_not_modified(void)
     CU_ASSERT_EQUAL(not_modified, 0);
 }
 
-static const fhir_unit_test_t tests[] = {
-    {"lists", test_lists}, {"malformed", test_malformed}, {"not modified", test_not_modified}, {NULL, NULL}};
+static fhir_error_t *precondition(const char *if_match, const char *since)
+{
+    return fhir_precondition(if_match, since, "3", MODIFIED + 999999, pool);
+}
+
+static void test_precondition(void)
+{
+    static const char *const met[][2] = {{NULL, NULL},
+                                         {"W/\"3\"", NULL},
+                                         {"\"3\"", NULL},
+                                         {"\"2\", 3", NULL},
+                                         {"*", NULL},
+                                         {NULL, "Sun, 06 Nov 1994 08:49:37 GMT"},
+                                         {NULL, "Sun, 06 Nov 1994 08:49:38 GMT"},
+                                         {NULL, "yesterday"},
+                                         {NULL, ""},
+                                         {"\"3\"", "Sun, 06 Nov 1984 08:49:37 GMT"}};
+    static const char *const failed[][2] = {{"W/\"2\"", NULL},
+                                            {"\"33\"", NULL},
+                                            {"\"2\"", "Sun, 06 Nov 2094 08:49:37 GMT"},
+                                            {NULL, "Sun, 06 Nov 1994 08:49:36 GMT"}};
+    apr_size_t i;
+    for (i = 0; i < sizeof(met) / sizeof(met[0]); i++) {
+        FHIR_ASSERT_OK(precondition(met[i][0], met[i][1]));
+    }
+    for (i = 0; i < sizeof(failed) / sizeof(failed[0]); i++) {
+        FHIR_ASSERT_ERROR(FHIR_ERROR_PRECONDITION_FAILED, precondition(failed[i][0], failed[i][1]));
+    }
+    FHIR_ASSERT_ERROR(FHIR_ERROR_INVALID, precondition("\"3", NULL));
+    /* Nothing there: If-Match fails, even "*"; a date says nothing. */
+    FHIR_ASSERT_ERROR(FHIR_ERROR_PRECONDITION_FAILED, fhir_precondition("*", NULL, NULL, 0, pool));
+    FHIR_ASSERT_OK(fhir_precondition(NULL, "Sun, 06 Nov 1994 08:49:36 GMT", NULL, MODIFIED, pool));
+}
+
+static const fhir_unit_test_t tests[] = {{"precondition", test_precondition},
+                                         {"lists", test_lists},
+                                         {"malformed", test_malformed},
+                                         {"not modified", test_not_modified},
+                                         {NULL, NULL}};
 
 FHIR_UNIT_MAIN("conditional", tests)
