@@ -38,9 +38,40 @@ CREATE TABLE fhir_binary.membership (
     admin boolean NOT NULL DEFAULT false,
     created_at timestamptz NOT NULL DEFAULT now(),
     disabled_at timestamptz,
+    active boolean NOT NULL DEFAULT true,
     UNIQUE (subject, kind, issuer)
 );
 CREATE INDEX membership_by_project ON fhir_binary.membership (project_id, created_at);
+
+-- `active`: neither the membership nor its project nor its client is disabled. Every request asks for it, so it is
+-- computed when one of the three changes. The locks make a change that runs at the same time wait.
+CREATE FUNCTION fhir_binary.set_membership_active() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM FROM fhir_binary.project p WHERE p.id = NEW.project_id FOR SHARE;
+    PERFORM FROM fhir_binary.client c WHERE c.id = NEW.client_id FOR SHARE;
+    NEW.active := NEW.disabled_at IS NULL
+        AND EXISTS (SELECT FROM fhir_binary.project p WHERE p.id = NEW.project_id AND p.disabled_at IS NULL)
+        AND NOT EXISTS (SELECT FROM fhir_binary.client c WHERE c.id = NEW.client_id AND c.disabled_at IS NOT NULL);
+    RETURN NEW;
+END
+$$;
+CREATE TRIGGER membership_active BEFORE INSERT OR UPDATE ON fhir_binary.membership
+    FOR EACH ROW EXECUTE FUNCTION fhir_binary.set_membership_active();
+
+CREATE FUNCTION fhir_binary.refresh_memberships() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_TABLE_NAME = 'project' THEN
+        UPDATE fhir_binary.membership SET disabled_at = disabled_at WHERE project_id = NEW.id;
+    ELSE
+        UPDATE fhir_binary.membership SET disabled_at = disabled_at WHERE client_id = NEW.id;
+    END IF;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER project_memberships AFTER UPDATE OF disabled_at ON fhir_binary.project
+    FOR EACH ROW EXECUTE FUNCTION fhir_binary.refresh_memberships();
+CREATE TRIGGER client_memberships AFTER UPDATE OF disabled_at ON fhir_binary.client
+    FOR EACH ROW EXECUTE FUNCTION fhir_binary.refresh_memberships();
 
 -- purpose: 1 token, 2 URL. One key per purpose is in use (not retired); a retired one still verifies, a revoked one does
 -- not.

@@ -245,9 +245,10 @@ fhir_error_t *fhir_signed_upload(fhir_response_t **response, fhir_exchange_t *ex
     FHIR_TRY(verify(&url, exchange, "PUT"));
     FHIR_TRY(fhir_exchange_resource_format(&format, exchange));
     FHIR_TRY(load(&url, exchange));
-    FHIR_TRY(check_content_type(exchange, url.facts.current->content_type));
     if (url.facts.version) {
+        FHIR_TRY(check_content_type(exchange, url.facts.version->content_type));
         return repeat(response, exchange, url.facts.version);
     }
+    FHIR_TRY(check_content_type(exchange, url.facts.current->content_type));
     return upload(response, exchange, &url);
 }

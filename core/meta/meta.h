@@ -54,7 +54,8 @@ typedef struct fhir_signed_facts_t {
     const fhir_binary_t *current;        /* NULL: no such Binary */
     const fhir_binary_t *version;        /* NULL: no such version (on upload: not used yet) */
 } fhir_signed_facts_t;
-/* The same for a signed URL. */
+/* The same for a signed URL. If the version asked for is there and not the current one, `current` has only ids,
+ * sequence, last_updated, and DELETE or UPDATE as its change. An upload's version is not there: two round trips. */
 fhir_error_t *fhir_meta_load_signed(fhir_signed_facts_t *facts, fhir_meta_t *meta, const char *key_id,
                                     const char *membership_id, const char *binary_id, const char *version_id,
                                     const fhir_call_t *call) FHIR_MUST_CHECK;

@@ -3,8 +3,7 @@
 
 #define COLUMNS                                                                                                        \
     "SELECT c.id, c.project_id, c.name, c.secret_hash, c.created_at, " FHIR_PG_MEMBERSHIP_COLUMNS                      \
-        FHIR_PG_MEMBERSHIP_ACTIVE " FROM fhir_binary.client c JOIN fhir_binary.membership m ON m.client_id = c.id "    \
-    "JOIN fhir_binary.project p ON p.id = c.project_id "
+    " FROM fhir_binary.client c JOIN fhir_binary.membership m ON m.client_id = c.id "
 
 static const fhir_pg_statement_t client_create = {
     FHIR_PG_CLIENT_CREATE, 0,

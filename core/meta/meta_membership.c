@@ -8,9 +8,7 @@ static const fhir_pg_statement_t membership_create = {
 
 static const fhir_pg_statement_t membership_list = {
     FHIR_PG_MEMBERSHIP_LIST, 1,
-    "SELECT " FHIR_PG_MEMBERSHIP_COLUMNS FHIR_PG_MEMBERSHIP_ACTIVE
-    ", m.kind, m.issuer, m.subject, m.created_at FROM fhir_binary.membership m "
-    "JOIN fhir_binary.project p ON p.id = m.project_id LEFT JOIN fhir_binary.client c ON c.id = m.client_id "
+    "SELECT " FHIR_PG_MEMBERSHIP_COLUMNS ", m.kind, m.issuer, m.subject, m.created_at FROM fhir_binary.membership m "
     "WHERE $1::uuid IS NULL OR m.project_id = $1::uuid ORDER BY m.created_at, m.id"};
 
 static const fhir_pg_statement_t membership_set_active = {

@@ -17,6 +17,7 @@ typedef enum fhir_pg_statement_id_t {
     FHIR_PG_LOAD_CURRENT,
     FHIR_PG_LOAD_VERSION,
     FHIR_PG_LOAD_SIGNED,
+    FHIR_PG_LOAD_SIGNED_VERSION,
     FHIR_PG_HISTORY,
     FHIR_PG_COMMIT,
     FHIR_PG_OBJECT_REGISTER,
@@ -147,8 +148,7 @@ int fhir_pg_is_uuid(const char *text);
 const fhir_binary_t *fhir_pg_version(const PGresult *result, int row, int first_column, const char *project_id,
                                      const char *binary_id, apr_pool_t *pool);
 
-#define FHIR_PG_MEMBERSHIP_COLUMNS "m.id, m.project_id, m.profile, m.admin, "
-#define FHIR_PG_MEMBERSHIP_ACTIVE "(m.disabled_at IS NULL AND p.disabled_at IS NULL AND c.disabled_at IS NULL)"
+#define FHIR_PG_MEMBERSHIP_COLUMNS "m.id, m.project_id, m.profile, m.admin, m.active"
 #define FHIR_PG_MEMBERSHIP_WIDTH 5
 /* id, project_id, profile, admin, active. */
 void fhir_pg_membership(fhir_membership_t *membership, const PGresult *result, int row, int first_column,
