@@ -115,6 +115,23 @@ static fhir_error_t *check_resource_id(const write_t *write, const fhir_binary_r
     return error;
 }
 
+/* X-Security-Context beside a Binary resource: FHIR says nothing of it, but who sends it wants the content protected,
+ * so it is never dropped. */
+static fhir_error_t *context_of_resource(write_t *write, const fhir_binary_resource_t *resource)
+{
+    const char *header = write->headers.security_context;
+    const char *element = resource->security_context;
+    if (header && element && strcmp(header, element) != 0) {
+        fhir_error_t *error =
+            fhir_error_public(write->exchange->pool, FHIR_ERROR_INVALID,
+                              "X-Security-Context and Binary.securityContext name different resources; send one.");
+        error->expression = "Binary.securityContext.reference";
+        return error;
+    }
+    write->change.security_context = element ? element : header;
+    return NULL;
+}
+
 /* A resource write replaces everything it can say. Without `data` the bytes stay: a client that read the metadata,
  * changed it and put it back must not lose the file. */
 static fhir_error_t *change_of_resource(write_t *write, const fhir_binary_resource_t *resource)
@@ -129,7 +146,7 @@ static fhir_error_t *change_of_resource(write_t *write, const fhir_binary_resour
     }
     FHIR_TRY(fhir_check_refused(write->exchange, resource->content_type, NULL));
     change->content_type = resource->content_type;
-    change->security_context = resource->security_context;
+    FHIR_TRY(context_of_resource(write, resource));
     change->elements = resource->elements;
     change->filename = write->headers.filename;
     change->keep_filename = !change->filename;

@@ -1,5 +1,7 @@
 """What a review with the specification in hand found: HTTP preconditions on every method, contexts that must not be
 lost, and answers that say what to do next."""
+import json
+
 import pytest
 from harness import checks
 
@@ -43,3 +45,24 @@ def test_writes_keep_if_unmodified_since(alice):
     fresh = {**stale, "If-Unmodified-Since": alice.get(f"Binary/{identity}").headers["Last-Modified"]}
     assert alice.call("PUT", f"Binary/{identity}", fresh, b"two").status == 200
     assert alice.call("PUT", f"Binary/{identity}", {**stale, "If-Unmodified-Since": "soon"}, b"three").status == 200
+
+
+# ---- X-Security-Context beside a Binary resource ----
+@pytest.mark.parametrize("method", ["POST", "PUT"])
+def test_security_context_header_is_not_lost(alice, method):
+    """SDKs send the header with whatever they upload, a file that is a Binary resource included."""
+    def write(resource, context):
+        target, resource = "Binary", {"resourceType": "Binary", "contentType": "text/plain", **resource}
+        if method == "PUT":
+            identity, _ = alice.upload(b"x")
+            target, resource = f"Binary/{identity}", {**resource, "id": identity}
+        return alice.call(method, target, {"Content-Type": checks.FHIR_JSON, "X-Security-Context": context,
+                                           "Prefer": "return=representation"}, json.dumps(resource).encode())
+
+    for sent in ({}, {"securityContext": {"reference": "Patient/1"}}):
+        answer = write({**sent, "data": "aGVsbG8="}, "Patient/1")
+        assert answer.status in (200, 201) and answer.json()["securityContext"] == {"reference": "Patient/1"}, answer
+        raw = alice.get(f"Binary/{answer.json()['id']}")
+        assert raw.headers["X-Security-Context"] == "Patient/1" and raw.body == b"hello", raw
+    issue = checks.outcome(write({"securityContext": {"reference": "Patient/2"}}, "Patient/1"), 400)
+    assert issue["expression"] == ["Binary.securityContext.reference"], issue
