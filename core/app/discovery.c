@@ -24,6 +24,7 @@ fhir_error_t *fhir_metadata(fhir_response_t **response, fhir_exchange_t *exchang
     capability.version = FHIR_VERSION;
     capability.date = FHIR_RELEASED;
     capability.update_create = exchange->settings->update_create;
+    capability.cors = exchange->settings->cors_origins->nelts > 0;
     add_document(response, exchange, fhir_format_media_type(format),
                  fhir_capability_statement(format, &capability, exchange->pool));
     fhir_response_header(*response, "Vary", "Accept");

@@ -28,6 +28,7 @@ typedef struct fhir_capability_t {
     const char *version;   /* of the software */
     apr_time_t date;       /* of the software's release or start */
     int update_create;
+    int cors; /* are there origins that browsers may come from? */
 } fhir_capability_t;
 /* FHIR R4 CapabilityStatement of kind `instance`: says exactly what works (json, xml; Binary create, read, vread,
  * update, delete, history-instance; conditionalRead full-support; $presigned-url; SMART security with token URL). */

@@ -5,10 +5,12 @@
     "Content of any media type. Create and update take the raw bytes (any Content-Type) or a Binary resource "         \
     "(FHIR JSON or XML with base64 data). Read, vread and HEAD answer the raw bytes with their own type unless a "     \
     "FHIR type is asked for by Accept or _format; then a Binary resource. Raw reads support single, multiple and "     \
-    "suffix byte ranges with If-Range, and If-None-Match and If-Modified-Since. If-Match is honoured on update and "   \
-    "delete. The request header X-Security-Context sets securityContext on raw writes and comes back on raw reads. "   \
+    "suffix byte ranges with If-Range, and If-None-Match and If-Modified-Since. If-Match and If-Unmodified-Since "     \
+    "are honoured on every interaction with a version. The request header X-Security-Context sets securityContext on " \
+    "raw writes and comes back on raw reads. "                                                                         \
     "Resources above a size that the operator sets come without data and with the SUBSETTED tag; _summary=true and "   \
-    "_elements leave data out too. Uploads above the operator's size limit are refused with 413. There is no search."
+    "_elements leave data out too. Uploads above the operator's size limit are refused with 413. History lists "       \
+    "versions without data. There is no search."
 
 #define PRESIGNED_URL                                                                                                  \
     "GET or POST on Binary/[id]/$presigned-url answers Parameters with valueUri `url`: a signed URL for reading the "  \
@@ -34,9 +36,11 @@ static void add_security(fhir_text_t *json, const fhir_capability_t *capability)
 {
     fhir_text_add(json, "\"security\":{\"extension\":[{\"extension\":[{\"url\":\"token\"");
     fhir_answer_string(json, ",\"valueUri\":", apr_pstrcat(json->pool, capability->base_url, "oauth2/token", NULL));
+    fhir_text_add(json, "}],\"url\":\"http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris\"}],"
+                        "\"cors\":");
+    fhir_text_add(json, capability->cors ? "true" : "false");
     fhir_text_add(json,
-                  "}],\"url\":\"http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris\"}],"
-                  "\"cors\":true,\"service\":[{\"coding\":[{"
+                  ",\"service\":[{\"coding\":[{"
                   "\"system\":\"http://terminology.hl7.org/CodeSystem/restful-security-service\","
                   "\"code\":\"SMART-on-FHIR\",\"display\":\"SMART-on-FHIR\"}],"
                   "\"text\":\"OAuth2 using SMART-on-FHIR profile (see http://docs.smarthealthit.org)\"}],"

@@ -139,7 +139,7 @@ static void test_history_in_xml(void)
 
 static void test_capability_statement(void)
 {
-    fhir_capability_t capability = {"https://h/", "https://h/fhir/R4/", "0.1.0", 0, 1};
+    fhir_capability_t capability = {"https://h/", "https://h/fhir/R4/", "0.1.0", 0, 1, 0};
     const char *text = fhir_capability_statement(FHIR_FORMAT_JSON, &capability, pool);
     json_t *json = load(text);
     json_t *rest = json_array_get(json_object_get(json, "rest"), 0);
@@ -156,16 +156,19 @@ static void test_capability_statement(void)
     CU_ASSERT_STRING_EQUAL(string_at(binary, "type", NULL, NULL), "Binary");
     CU_ASSERT_EQUAL(json_array_size(json_object_get(binary, "interaction")), 6);
     CU_ASSERT(json_is_true(json_object_get(binary, "updateCreate")));
+    CU_ASSERT(json_is_false(json_object_get(json_object_get(rest, "security"), "cors")));
     CU_ASSERT_STRING_EQUAL(string_at(json_object_get(binary, "operation"), "0", "definition", NULL),
                            "https://h/fhir/R4/OperationDefinition/Binary-presigned-url");
     CU_ASSERT_PTR_NULL(json_object_get(binary, "searchParam"));
     json_decref(json);
     capability.update_create = 0;
+    capability.cors = 1;
     text = fhir_capability_statement(FHIR_FORMAT_XML, &capability, pool);
     CU_ASSERT(elements_of(text) > 40);
     CU_ASSERT(strstr(text,
                      "<security><extension url=\"http://fhir-registry.smarthealthit.org/StructureDefinition/"
                      "oauth-uris\"><extension url=\"token\"><valueUri value=\"https://h/oauth2/token\"/>") != NULL);
+    CU_ASSERT(strstr(text, "<cors value=\"true\"/><service>") != NULL);
     CU_ASSERT(strstr(text, "<readHistory value=\"true\"/><updateCreate value=\"false\"/>") != NULL);
 }
 
