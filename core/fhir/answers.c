@@ -79,7 +79,7 @@ static void add_change(fhir_text_t *json, const fhir_binary_t *version)
     const char *etag = apr_pstrcat(json->pool, "W/\"", version->version_id, "\"", NULL);
     fhir_answer_string(json, "\"request\":{\"method\":", METHODS[i]);
     fhir_answer_string(json, ",\"url\":", url);
-    fhir_answer_string(json, "},\"response\":{\"status\":", STATUSES[i]);
+    fhir_answer_string(json, "},\"response\":{\"status\":", version->sequence == 1 ? "201" : STATUSES[i]);
     fhir_answer_string(json, ",\"etag\":", etag);
     fhir_answer_string(json, ",\"lastModified\":", fhir_instant(version->last_updated, json->pool));
     fhir_text_add(json, "}");
