@@ -106,6 +106,18 @@ static fhir_error_t *upload_of_json(int *upload, json_t *parameters, apr_pool_t 
     return NULL;
 }
 
+static fhir_error_t *not_json(const fhir_exchange_t *exchange)
+{
+    fhir_media_type_t type;
+    const char *sent = fhir_request_header(exchange->request, "Content-Type");
+    if (sent && !fhir_media_type_parse(&type, sent, exchange->pool) &&
+        fhir_media_type_format(type.type, 1) != FHIR_FORMAT_JSON) {
+        return fhir_error_public(exchange->pool, FHIR_ERROR_UNSUPPORTED_MEDIA_TYPE,
+                                 "Send the Parameters as application/fhir+json, or the query ?upload=true.");
+    }
+    return fhir_error_public(exchange->pool, FHIR_ERROR_INVALID, "The body is not valid JSON.");
+}
+
 /* FHIR R4 operations.html#request: a POST may carry Parameters; an empty body is fine too. */
 static fhir_error_t *upload_of_body(int *upload, const fhir_exchange_t *exchange)
 {
@@ -122,7 +134,7 @@ static fhir_error_t *upload_of_body(int *upload, const fhir_exchange_t *exchange
     }
     parameters = json_loadb(text, length, JSON_REJECT_DUPLICATES, NULL);
     if (!parameters) {
-        return fhir_error_public(exchange->pool, FHIR_ERROR_INVALID, "The body is not valid JSON.");
+        return not_json(exchange);
     }
     error = upload_of_json(upload, parameters, exchange->pool);
     json_decref(parameters);
