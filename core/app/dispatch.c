@@ -27,6 +27,7 @@ static const rule_t rules[] = {
     {FHIR_ROUTE_HISTORY, FHIR_METHOD_GET, fhir_binary_history},
     {FHIR_ROUTE_HISTORY, FHIR_METHOD_HEAD, fhir_binary_history},
     {FHIR_ROUTE_PRESIGNED_URL, FHIR_METHOD_GET, fhir_presigned_url},
+    {FHIR_ROUTE_PRESIGNED_URL, FHIR_METHOD_HEAD, fhir_presigned_url},
     {FHIR_ROUTE_PRESIGNED_URL, FHIR_METHOD_POST, fhir_presigned_url},
     {FHIR_ROUTE_METADATA, FHIR_METHOD_GET, fhir_metadata},
     {FHIR_ROUTE_METADATA, FHIR_METHOD_HEAD, fhir_metadata},
@@ -63,15 +64,33 @@ static fhir_interaction_fn find_interaction(const fhir_exchange_t *exchange)
     return NULL;
 }
 
+/* What FHIR knows under Binary and this server does not do: people look for it, so they are told the way round. */
+static const char *way_round(const fhir_exchange_t *exchange)
+{
+    fhir_method_t method = exchange->request->method;
+    const char *id = exchange->route.id;
+    int searches = id ? strcmp(id, "_search") == 0 : method == FHIR_METHOD_GET || method == FHIR_METHOD_HEAD;
+    if (exchange->route.kind != FHIR_ROUTE_TYPE && exchange->route.kind != FHIR_ROUTE_INSTANCE) {
+        return "";
+    }
+    if (searches) {
+        return " A Binary cannot be searched: read it by its id, which the resource that refers to it has.";
+    }
+    if (!id) {
+        return " Conditional update and delete do not exist for Binary: write Binary/[id] with If-Match.";
+    }
+    return method == FHIR_METHOD_PATCH ? " Change metadata by PUT of the Binary resource without data." : "";
+}
+
 static fhir_error_t *method_not_allowed(fhir_exchange_t *exchange)
 {
     /* Whether there is something to allow is told to nobody who is not known. */
     if (exchange->route.kind >= FHIR_ROUTE_TYPE && exchange->route.kind != FHIR_ROUTE_SIGNED) {
         FHIR_TRY(fhir_authenticate(exchange));
     }
-    return fhir_error_public(exchange->pool, FHIR_ERROR_METHOD_NOT_ALLOWED, "%s is not supported here. Use %s.",
+    return fhir_error_public(exchange->pool, FHIR_ERROR_METHOD_NOT_ALLOWED, "%s is not supported here. Use %s.%s",
                              exchange->request->method ? exchange->request->method_name : "This method",
-                             allowed_methods(exchange->route.kind, exchange->pool));
+                             allowed_methods(exchange->route.kind, exchange->pool), way_round(exchange));
 }
 
 static fhir_error_t *options(fhir_response_t **response, const fhir_exchange_t *exchange)

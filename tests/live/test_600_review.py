@@ -66,3 +66,55 @@ def test_security_context_header_is_not_lost(alice, method):
         assert raw.headers["X-Security-Context"] == "Patient/1" and raw.body == b"hello", raw
     issue = checks.outcome(write({"securityContext": {"reference": "Patient/2"}}, "Patient/1"), 400)
     assert issue["expression"] == ["Binary.securityContext.reference"], issue
+
+
+# ---- $presigned-url ----
+def test_head_of_presigned_url(alice):
+    """FHIR R4 http.html: HEAD wherever GET is."""
+    identity, _ = alice.upload(b"x")
+    for query in ("", "?upload=true"):
+        get = alice.get(f"Binary/{identity}/$presigned-url{query}")
+        head = alice.call("HEAD", f"Binary/{identity}/$presigned-url{query}")
+        assert (head.status, head.body) == (200, b""), head
+        for name in ("Content-Type", "Content-Length", "Cache-Control"):
+            assert head.headers[name] == get.headers[name], (name, head, get)
+    assert alice.call("HEAD", "Binary/never-seen/$presigned-url").status == 404
+
+
+def test_parameters_in_another_form(alice):
+    identity, _ = alice.upload(b"x")
+    xml = b'<Parameters xmlns="http://hl7.org/fhir"><parameter><name value="upload"/><valueBoolean value="true"/>' \
+          b"</parameter></Parameters>"
+    for content_type, body, status in ((checks.FHIR_XML, xml, 415), ("text/plain", b"upload", 415),
+                                       (checks.FHIR_JSON, b"upload", 400), ("application/json", xml, 400)):
+        answer = alice.call("POST", f"Binary/{identity}/$presigned-url", {"Content-Type": content_type}, body)
+        issue = checks.outcome(answer, status)
+        assert status == 400 or "?upload=true" in issue["diagnostics"], answer
+
+
+# ---- what is not there says what to do instead ----
+@pytest.mark.parametrize("method,target,word", [
+    ("GET", "Binary", "searched"), ("GET", "Binary?_id=1", "searched"), ("POST", "Binary/_search", "searched"),
+    ("PUT", "Binary?_id=1", "Conditional"), ("DELETE", "Binary?_id=1", "Conditional"), ("PATCH", "Binary/1", "PUT of")])
+def test_way_round(alice, method, target, word):
+    answer = alice.call(method, target, {"Content-Type": "text/plain"}, None if method == "GET" else b"")
+    assert word in checks.outcome(answer, 405)["diagnostics"], answer
+    assert answer.headers["Allow"], answer
+
+
+def test_history_of_update_as_create(start):
+    server = start(directives={"FhirBinaryUpdateCreate": "On"}, processes=1)
+    who = server.project("ids")
+    for status in (201, 200):
+        assert who.call("PUT", "Binary/mine", {"Content-Type": "text/plain"}, b"x").status == status
+    entries = who.get("Binary/mine/_history").json()["entry"]
+    assert [(entry["request"]["method"], entry["response"]["status"]) for entry in entries] == [
+        ("PUT", "200"), ("PUT", "201")]
+
+
+def test_metadata_tells_of_cors(server, start):
+    def told(running):
+        return running.request("GET", "/fhir/R4/metadata").json()["rest"][0]["security"]["cors"]
+
+    assert told(server) is False
+    assert told(start(directives={"FhirBinaryCORSOrigins": "https://app.example.org"}, processes=1)) is True
