@@ -35,15 +35,16 @@ static fhir_method_t method_of(const request_rec *r)
     }
 }
 
-/* Has the client closed its connection? Streams of HTTP/2 have no socket of their own. */
+/* Has the client closed its connection? Streams of HTTP/2 have no socket of their own. That it sends no more
+ * (POLLRDHUP) says nothing: some clients close their half after the request and wait for the answer. */
 static int has_hung_up(conn_rec *c)
 {
     apr_socket_t *socket = c->master ? NULL : ap_get_conn_socket(c);
-    struct pollfd descriptor = {-1, POLLRDHUP, 0};
+    struct pollfd descriptor = {-1, 0, 0};
     if (!socket || apr_os_sock_get(&descriptor.fd, socket) != APR_SUCCESS || descriptor.fd < 0) {
         return 0;
     }
-    return poll(&descriptor, 1, 0) == 1 && (descriptor.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
+    return poll(&descriptor, 1, 0) == 1 && (descriptor.revents & (POLLHUP | POLLERR)) != 0;
 }
 
 static int is_cancelled(void *baton)
