@@ -3,6 +3,8 @@
 #include "glue.h"
 
 #define PIECE ((apr_off_t)131072)
+/* Bytes per second. A client that sends a byte now and then would keep a worker for days. */
+#define SLOWEST 500
 /* Reading so much is cheaper than a new connection with its TLS handshake. */
 #define WORTH_DRAINING ((apr_off_t)65536)
 
@@ -47,6 +49,7 @@ static apr_status_t get_brigade(fhir_brigade_body_t *body, apr_read_type_e block
     request_rec *r = body->r;
     apr_socket_t *socket = r->connection->master ? NULL : ap_get_conn_socket(r->connection);
     apr_interval_time_t old = 0;
+    apr_time_t start = apr_time_now();
     apr_status_t status;
     if (socket && apr_socket_timeout_get(socket, &old) == APR_SUCCESS) {
         apr_socket_timeout_set(socket, body->timeout);
@@ -55,7 +58,14 @@ static apr_status_t get_brigade(fhir_brigade_body_t *body, apr_read_type_e block
     if (socket) {
         apr_socket_timeout_set(socket, old);
     }
+    body->waited += apr_time_now() - start;
     return status;
+}
+
+/* Only waiting for the client counts, not what we do with its bytes. */
+static int is_too_slow(const fhir_brigade_body_t *body)
+{
+    return body->waited - body->timeout > body->received / SLOWEST * APR_USEC_PER_SEC;
 }
 
 static void release(fhir_brigade_body_t *body)
@@ -124,6 +134,9 @@ static fhir_error_t *pull(fhir_body_t *base, const char **data, apr_size_t *leng
         }
         if (APR_BRIGADE_EMPTY(body->brigade)) {
             return map_status(body, APR_EOF);
+        }
+        if (is_too_slow(body)) {
+            return map_status(body, APR_TIMEUP);
         }
         FHIR_TRY(next_bytes(body, data, length));
     }

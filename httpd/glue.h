@@ -51,6 +51,7 @@ typedef struct fhir_brigade_body_t {
     int ended;  /* arrived whole */
     int failed; /* can't be read on */
     apr_interval_time_t timeout;
+    apr_interval_time_t waited; /* for the client, in all */
 } fhir_brigade_body_t;
 
 /* config.c */
