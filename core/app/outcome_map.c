@@ -143,6 +143,7 @@ fhir_response_t *fhir_status_response(int status, fhir_format_t format, apr_pool
         }
     }
     add_outcome(response, format, "error", issue_type, text, NULL);
+    fhir_response_header(response, "Cache-Control", "no-store");
     return response;
 }
 
