@@ -144,7 +144,8 @@ CREATE TRIGGER binary_version_immutable BEFORE UPDATE ON fhir_binary.binary_vers
 
 -- Makes one version current. `status`: 0 done, 1 not found, 2 exists, 3 precondition failed; then nothing was written.
 -- What is refused after the first write is raised, so that everything is rolled back: ZB002 exists, ZB004 the pending
--- object is gone. `keep` has bits: 1 security context, 2 file name, 4 elements, 8 content.
+-- object is gone. `expected` = `new_version` asks that there is no such Binary yet. `keep` has bits: 1 security context,
+-- 2 file name, 4 elements, 8 content.
 CREATE FUNCTION fhir_binary.commit_version(
     new_change smallint, in_project uuid, in_author uuid, in_id text, new_version uuid, expected uuid,
     may_create boolean, keep integer, new_content_type text, new_security_context text, new_filename text,
@@ -174,7 +175,7 @@ BEGIN
             WHEN EXISTS (SELECT FROM fhir_binary.binary_version v WHERE v.version_id = new_version) THEN 2
             WHEN known AND new_change = 1 THEN 2
             WHEN NOT known AND new_change <> 1 AND NOT (new_change = 2 AND may_create) THEN 1
-            WHEN expected IS DISTINCT FROM head.version_id AND expected IS NOT NULL THEN 3
+            WHEN expected <> coalesce(head.version_id, new_version) THEN 3
             ELSE 0 END;
         IF status <> 0 THEN
             RETURN;

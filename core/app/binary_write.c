@@ -16,6 +16,7 @@ typedef struct write_t {
     fhir_intake_t *intake;
     fhir_version_change_t change;
     int is_resource;
+    int stands_on_facts; /* no If-Match, and yet the version that the decision saw must still be the current one */
 } write_t;
 
 static fhir_error_t *refuse_conditional_create(const fhir_exchange_t *exchange)
@@ -192,6 +193,26 @@ static int surely_refused(const fhir_error_t *error)
     }
 }
 
+/* What was decided before the body would not hold for what is there after it: `If-None-Match` promises that nothing is
+ * overwritten, and a patient's scope reaches by the security context, which somebody may have changed meanwhile. */
+static void stand_on_facts(write_t *write)
+{
+    const fhir_exchange_t *exchange = write->exchange;
+    fhir_version_change_t *change = &write->change;
+    if (change->kind == FHIR_CHANGE_UPDATE && !change->expected_version &&
+        (exchange->principal.patient || fhir_request_header(exchange->request, "If-None-Match"))) {
+        write->stands_on_facts = 1;
+        change->expected_version = write->facts.current ? write->facts.current->version_id : change->version_id;
+    }
+}
+
+static fhir_error_t *overtaken(const write_t *write)
+{
+    int asked = fhir_request_header(write->exchange->request, "If-None-Match") != NULL;
+    return fhir_error_public(write->exchange->pool, asked ? FHIR_ERROR_PRECONDITION_FAILED : FHIR_ERROR_CONFLICT,
+                             "Somebody else changed this Binary while the body arrived. Read it and send yours again.");
+}
+
 static fhir_error_t *commit_version(const fhir_binary_t **binary, write_t *write)
 {
     fhir_call_t call = fhir_exchange_call_after_body(write->exchange);
@@ -200,6 +221,9 @@ static fhir_error_t *commit_version(const fhir_binary_t **binary, write_t *write
     error = fhir_meta_commit(binary, write->exchange->app->meta, &write->change, &call);
     if (error && surely_refused(error)) {
         fhir_intake_discard(write->intake);
+    }
+    if (error && error->code == FHIR_ERROR_PRECONDITION_FAILED && write->stands_on_facts) {
+        return overtaken(write);
     }
     return error;
 }
@@ -219,6 +243,7 @@ static fhir_error_t *store_version(const fhir_binary_t **binary, write_t *write)
     change->project_id = write->facts.membership->project_id;
     change->membership_id = write->facts.membership->id;
     FHIR_TRY(fhir_random_uuid(&change->version_id, write->exchange->pool));
+    stand_on_facts(write);
     error = take_body(write);
     if (error) {
         fhir_intake_discard(write->intake);

@@ -79,9 +79,10 @@ typedef struct fhir_version_change_t {
     const char *project_id;
     const char *membership_id; /* who did it */
     const char *binary_id;
-    const char *version_id;       /* the new version's, a UUID */
-    const char *expected_version; /* If-Match: the current version must be this one; NULL: any */
-    int may_create;               /* UPDATE of an unknown id creates it (update-as-create) */
+    const char *version_id; /* the new version's, a UUID */
+    /* If-Match: the current version must be this one; NULL: any. The same as version_id: the Binary must not exist. */
+    const char *expected_version;
+    int may_create; /* UPDATE of an unknown id creates it (update-as-create) */
     const char *content_type;
     const char *security_context;
     const char *filename;

@@ -43,6 +43,21 @@ static void update_of_unknown(void)
     CU_ASSERT_EQUAL(binary->change, FHIR_CHANGE_UPDATE);
 }
 
+static void only_if_unknown(void)
+{
+    fhir_version_change_t change;
+    set_up();
+    change = change_of(FHIR_CHANGE_UPDATE, project, "x");
+    change.may_create = 1;
+    change.expected_version = change.version_id;
+    FHIR_ASSERT_OK(commit(change));
+    CU_ASSERT_EQUAL(binary->sequence, 1);
+    change.expected_version = change.version_id = uuid();
+    FHIR_ASSERT_ERROR(FHIR_ERROR_PRECONDITION_FAILED, commit(change));
+    FHIR_ASSERT_OK(commit(change_of(FHIR_CHANGE_DELETE, project, "x")));
+    FHIR_ASSERT_ERROR(FHIR_ERROR_PRECONDITION_FAILED, commit(change));
+}
+
 static void if_match(void)
 {
     fhir_version_change_t change;
@@ -198,6 +213,7 @@ static void large_elements(void)
 
 static const fhir_unit_test_t tests[] = {{"create once", create_once},
                                          {"update of an unknown id", update_of_unknown},
+                                         {"only if unknown", only_if_unknown},
                                          {"If-Match", if_match},
                                          {"the same version again", same_version_again},
                                          {"keep", keeps},
