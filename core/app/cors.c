@@ -7,11 +7,12 @@
 #define ALLOW_HEADERS                                                                                                  \
     "Authorization, Content-Type, Accept, Cache-Control, Content-Disposition, Content-Encoding, Content-MD5, Digest, " \
     "Repr-Digest, X-Medplum, X-Security-Context, If-None-Exist, If-Match, If-None-Match, If-Modified-Since, "          \
-    "If-Range, "                                                                                                       \
+    "If-Unmodified-Since, If-Range, "                                                                                  \
     "Prefer, Range, X-Request-Id"
 #define EXPOSE_HEADERS                                                                                                 \
     "Location, Content-Location, ETag, Last-Modified, Content-Length, Content-Range, Accept-Ranges, "                  \
-    "Content-Disposition, Repr-Digest, X-Security-Context, Retry-After, WWW-Authenticate, X-Request-Id"
+    "Content-Disposition, Repr-Digest, X-Security-Context, Retry-After, WWW-Authenticate, X-Request-Id, "              \
+    "X-Correlation-Id"
 #define MAX_AGE "600"
 
 /* The origin to name, "*" for any, NULL if not allowed. */

@@ -168,6 +168,19 @@ static fhir_response_t *respond(fhir_exchange_t *exchange)
     return response;
 }
 
+/* FHIR R4 http.html#custom: the id is ours, because logs go by it; the client's own comes back beside it. */
+static void add_request_ids(fhir_response_t *response, const fhir_request_t *request)
+{
+    static const char plain[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-._~:/+=@";
+    const char *sent = fhir_request_header(request, "X-Request-Id");
+    if (request->request_id) {
+        fhir_response_header(response, "X-Request-Id", request->request_id);
+    }
+    if (sent && *sent && strlen(sent) <= 128 && strspn(sent, plain) == strlen(sent)) {
+        fhir_response_header(response, "X-Correlation-Id", sent);
+    }
+}
+
 fhir_response_t *fhir_app_handle(fhir_app_t *app, fhir_request_t *request)
 {
     fhir_exchange_t exchange = {0};
@@ -181,9 +194,7 @@ fhir_response_t *fhir_app_handle(fhir_app_t *app, fhir_request_t *request)
     exchange.query = apr_array_make(request->pool, 0, sizeof(fhir_parameter_t));
     fhir_route(&exchange.route, app->settings, request->path, request->pool);
     response = respond(&exchange);
-    if (request->request_id) {
-        fhir_response_header(response, "X-Request-Id", request->request_id);
-    }
+    add_request_ids(response, request);
     count(app, response->status);
     return response;
 }

@@ -118,3 +118,13 @@ def test_metadata_tells_of_cors(server, start):
 
     assert told(server) is False
     assert told(start(directives={"FhirBinaryCORSOrigins": "https://app.example.org"}, processes=1)) is True
+
+
+# ---- X-Request-Id (FHIR R4 http.html, custom headers) ----
+@pytest.mark.parametrize("sent,returned", [("abc-123", True), ("4f/1+a=", True), ("a b", False), ('"<x>', False),
+                                           ("x" * 128, True), ("x" * 129, False), ("", False)])
+def test_correlation_id(alice, sent, returned):
+    for target in ("metadata", "Binary/never-seen"):
+        answer = alice.get(target, {"X-Request-Id": sent})
+        assert answer.headers["X-Request-Id"] not in ("", sent), answer
+        assert answer.headers.get("X-Correlation-Id") == (sent if returned else None), answer
