@@ -70,6 +70,12 @@ if [ "$ran" -eq 0 ]; then
     ls tests/suites >&2
     failed=1
 fi
+# What failed is said again at the end: of a long log, often only the end is kept.
+for name in $bad; do
+    printf '\n== %s failed; from %s/%s.log:\n' "$name" "$logs" "$name"
+    grep -nE 'FAIL|[Ee]rror|^ +[0-9]+\. ' "$logs/$name.log" | grep -v ', 0 failed' | tail -n 30
+    tail -n 15 "$logs/$name.log"
+done
 [ -z "$bad" ] || printf 'failed:%s (output in %s/NAME.log)\n' "$bad" "$logs"
 printf '%s passed, %s failed\n' "$passed" "$failed"
 [ "$failed" -eq 0 ]

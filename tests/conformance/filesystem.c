@@ -154,7 +154,7 @@ static void a_big_upload_goes_to_the_disk_early(void)
     ignore_system_calls();
     CU_ASSERT(system_calls.of_kind[CALL_SYNC_FILE_RANGE] >= 3);
     CU_ASSERT(first_call(CALL_SYNC_FILE_RANGE) < last_call(CALL_WRITE));
-    CU_ASSERT(system_calls.of_kind[CALL_WRITE] <= 33 * 8 + 10); /* small pieces are gathered */
+    CU_ASSERT(system_calls.of_kind[CALL_WRITE] <= 33 * 16 + 10); /* small pieces are gathered to 64 KiB */
 }
 
 static void rights_under_any_umask(void)
