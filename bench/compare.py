@@ -188,6 +188,7 @@ function init() stamp = tostring(os.time()) .. tostring({{}}):sub(8) end
         database = DurablePostgres().start()
         try:
             with httpd.Server(database, extra=self.configuration(), processes=1, threads=64) as self.server:
+                self.server.keeps_objects = False
                 client = self.server.project("bench")
                 self.reads(client, wanted)
                 self.uploads(client, wanted)
