@@ -1,0 +1,16 @@
+/* JSON Patch (RFC 6902) on text: what a patch does not touch stays byte for byte (FHIR R4 http.html#patch). */
+#ifndef FHIR_FHIR_JSON_PATCH_H
+#define FHIR_FHIR_JSON_PATCH_H
+
+#include "json_document.h"
+
+#define FHIR_JSON_PATCH_OPERATIONS_MAX 1000
+
+/* Applies the patch document (an array of operations) to `text`. All or nothing. INVALID: no patch document, an unknown
+ * op, a bad pointer, too many operations. UNPROCESSABLE: a path that is not there, or a `test` that fails; the sentence
+ * names the operation's number. TOO_LARGE: more than `limit` bytes would come out, or the work (operations times bytes)
+ * is out of proportion. */
+fhir_error_t *fhir_json_patch(const char **patched, apr_size_t *patched_length, const char *text, apr_size_t length,
+                              const fhir_json_document_t *patch, apr_size_t limit, apr_pool_t *pool) FHIR_MUST_CHECK;
+
+#endif

@@ -1,0 +1,118 @@
+/* Search (FHIR R4 search.html): the values of a resource that can be searched, and a query that was understood.
+ * Pure: the same values go into the database and are matched in memory, so that both give the same answer. */
+#ifndef FHIR_FHIR_SEARCH_H
+#define FHIR_FHIR_SEARCH_H
+
+#include "../http/fields.h"
+#include "resource.h"
+#include "search_parameters.h"
+
+/* ---- values of a resource ---- */
+
+/* One searchable value. `name` is the parameter's. */
+typedef struct fhir_index_value_t {
+    const char *name;
+    fhir_search_type_t type;
+    const char *system; /* TOKEN: "" if none. REFERENCE: the target's type, "" if unknown */
+    const char *code;   /* TOKEN: the code or value. REFERENCE: the target's id, or the whole URL. URI: the URL */
+    const char *text;   /* STRING: folded for comparison. TOKEN: CodeableConcept.text and display, NULL if none */
+    const char *exact;  /* STRING: as sent */
+    const char *identifier_system; /* REFERENCE: Reference.identifier, NULL if none */
+    const char *identifier_value;
+    apr_time_t low;  /* DATE: first microsecond ... */
+    apr_time_t high; /* ... and the last that the value covers; FHIR_DATE_MIN, FHIR_DATE_MAX if open */
+} fhir_index_value_t;
+#define FHIR_DATE_MIN ((apr_time_t)-62135596800000000) /* 0001-01-01 */
+#define FHIR_DATE_MAX ((apr_time_t)253402300799999999) /* 9999-12-31 */
+
+/* Every value of `stored` by the parameters of its type, and those of meta: _tag, _security, _profile, _source. Array
+ * of fhir_index_value_t without doubles. A value that does not fit its parameter (a bad date) is left out. References
+ * that begin with our FHIR base are taken as relative ones. */
+apr_array_header_t *fhir_search_index(const char *type, const fhir_store_resource_t *stored,
+                                      const fhir_addresses_t *addresses, apr_pool_t *pool);
+/* Case, accents and punctuation folded, white space run together: how strings are compared (search.html#string). */
+const char *fhir_search_fold(const char *text, apr_pool_t *pool);
+/* A date, dateTime or instant of any precision; 0 if malformed. No zone: UTC. */
+int fhir_date_range(apr_time_t *low, apr_time_t *high, const char *text);
+
+/* ---- a query ---- */
+
+typedef enum fhir_search_modifier_t {
+    FHIR_MODIFIER_NONE = 0,
+    FHIR_MODIFIER_MISSING,    /* any type; the value is true or false */
+    FHIR_MODIFIER_EXACT,      /* STRING */
+    FHIR_MODIFIER_CONTAINS,   /* STRING */
+    FHIR_MODIFIER_NOT,        /* TOKEN */
+    FHIR_MODIFIER_TEXT,       /* TOKEN */
+    FHIR_MODIFIER_IDENTIFIER, /* REFERENCE */
+    FHIR_MODIFIER_TYPE,       /* REFERENCE: `subject:Patient=1` */
+    FHIR_MODIFIER_BELOW       /* URI */
+} fhir_search_modifier_t;
+typedef enum fhir_search_prefix_t {
+    FHIR_PREFIX_EQ = 0,
+    FHIR_PREFIX_NE,
+    FHIR_PREFIX_GT,
+    FHIR_PREFIX_LT,
+    FHIR_PREFIX_GE,
+    FHIR_PREFIX_LE,
+    FHIR_PREFIX_SA,
+    FHIR_PREFIX_EB,
+    FHIR_PREFIX_AP
+} fhir_search_prefix_t;
+
+/* One of the comma-separated values of a criterion: any of them may match. */
+typedef struct fhir_search_value_t {
+    const char *system; /* TOKEN, IDENTIFIER: NULL any, "" none. REFERENCE: type, NULL any */
+    const char *code; /* TOKEN: NULL any code of the system. REFERENCE: id or URL. URI. _id. MISSING: "true"/"false" */
+    const char *text; /* STRING, TEXT: folded (EXACT: as sent) */
+    fhir_search_prefix_t prefix; /* DATE */
+    apr_time_t low;
+    apr_time_t high;
+} fhir_search_value_t;
+typedef struct fhir_criterion_t {
+    const char *name; /* the parameter's, or _id, _lastUpdated (a DATE on the resource itself) */
+    fhir_search_type_t type;
+    fhir_search_modifier_t modifier;
+    apr_array_header_t *values; /* of fhir_search_value_t, at least one */
+} fhir_criterion_t;
+
+/* _include and _revinclude. To a Binary by attachments: name is an element that holds Attachments (`content`,
+ * `presented-form`, `photo`), attachments is 1. */
+typedef struct fhir_include_t {
+    const char *type;   /* the type that has the reference */
+    const char *name;   /* parameter; "*": all */
+    const char *target; /* type, NULL: any */
+    int attachments;
+    int reverse;
+    int iterate; /* :iterate */
+} fhir_include_t;
+
+typedef enum fhir_total_t { FHIR_TOTAL_NONE = 0, FHIR_TOTAL_ESTIMATE, FHIR_TOTAL_ACCURATE } fhir_total_t;
+typedef struct fhir_search_t {
+    const char *type;
+    apr_array_header_t *criteria; /* of fhir_criterion_t; all must match */
+    apr_array_header_t *includes; /* of fhir_include_t */
+    apr_array_header_t *ignored;  /* of const char *: parameters as sent that are not understood */
+    int count;                    /* _count: 0 to FHIR_SEARCH_COUNT_MAX */
+    int offset;                   /* _offset, at most FHIR_SEARCH_OFFSET_MAX */
+    const char *cursor;           /* _cursor: from a `next` link, opaque to clients */
+    int ascending;                /* _sort=_lastUpdated; the default and -_lastUpdated give newest first */
+    fhir_total_t total;
+    fhir_view_t view;
+    /* The criteria as a canonical query, percent-encoded, for links and for the lock of conditional writes. */
+    const char *canonical;
+} fhir_search_t;
+#define FHIR_SEARCH_COUNT_DEFAULT 20
+#define FHIR_SEARCH_COUNT_MAX 1000
+#define FHIR_SEARCH_OFFSET_MAX 10000
+
+/* `parameters`: array of fhir_parameter_t. INVALID with a sentence for values that can't be read (a bad date, _count=x,
+ * a bad modifier of a known parameter). Unknown or unsupported parameters: INVALID if `strict`, else listed in
+ * `ignored`. _format and _pretty are passed over. */
+fhir_error_t *fhir_search_parse(fhir_search_t **search, const char *type, const apr_array_header_t *parameters,
+                                int strict, const fhir_addresses_t *addresses, apr_pool_t *pool) FHIR_MUST_CHECK;
+
+/* Does a resource with these index values (and id, last_updated) match all criteria? */
+int fhir_search_matches(const fhir_search_t *search, const fhir_resource_t *resource, const apr_array_header_t *values);
+
+#endif
