@@ -101,6 +101,9 @@ fhir_scopes_t *fhir_scopes_parse(const char *scope, apr_pool_t *pool);
  * `security_context` is Patient/{patient}; scopes with ?constraints permit nothing (not evaluable yet). */
 int fhir_scopes_permit(const fhir_scopes_t *scopes, fhir_interaction_t interaction, const char *security_context,
                        const char *patient);
+/* The same for any resource type. patient/ scopes reach what `context` (Patient/{id}) says; NULL: nothing. */
+int fhir_scopes_permit_on(const fhir_scopes_t *scopes, fhir_interaction_t interaction, const char *type,
+                          const char *context, const char *patient);
 
 /* ---- the decision ---- */
 typedef struct fhir_decision_input_t {
@@ -115,6 +118,18 @@ typedef struct fhir_decision_input_t {
 /* NULL: allowed. UNAUTHENTICATED: no membership. FORBIDDEN: disabled, or a scope does not reach. NOT_FOUND: the Binary
  * belongs to another project (same text as for an unknown id). UNPROCESSABLE: a context is required. */
 fhir_error_t *fhir_decide(const fhir_decision_input_t *input, apr_pool_t *pool) FHIR_MUST_CHECK;
+
+typedef struct fhir_resource_decision_t {
+    fhir_interaction_t interaction;
+    const fhir_membership_t *membership; /* NULL: the principal has none */
+    const fhir_scopes_t *scopes;         /* NULL: nothing is narrowed */
+    const char *patient;                 /* launch context, may be NULL */
+    const char *type;
+    const char *id; /* NULL on create and search */
+} fhir_resource_decision_t;
+/* For resources other than Binary, which are loaded within the principal's own project. Codes as fhir_decide. A
+ * patient/ scope reaches Patient/{patient} itself. */
+fhir_error_t *fhir_decide_resource(const fhir_resource_decision_t *input, apr_pool_t *pool) FHIR_MUST_CHECK;
 
 /* ---- signed URLs ---- */
 typedef struct fhir_presign_t {

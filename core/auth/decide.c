@@ -30,11 +30,8 @@ static int scopes_reach(const fhir_decision_input_t *input, const fhir_binary_t 
            fhir_scopes_permit(input->scopes, input->interaction, input->new_security_context, input->patient);
 }
 
-fhir_error_t *fhir_decide(const fhir_decision_input_t *input, apr_pool_t *pool)
+static fhir_error_t *check_membership(const fhir_membership_t *membership, apr_pool_t *pool)
 {
-    const fhir_membership_t *membership = input->membership;
-    const fhir_binary_t *binary = input->binary;
-    int foreign;
     if (!membership) {
         return fhir_error_public(pool, FHIR_ERROR_UNAUTHENTICATED,
                                  "You are not a member of any project here; ask the administrator for a membership.");
@@ -43,8 +40,16 @@ fhir_error_t *fhir_decide(const fhir_decision_input_t *input, apr_pool_t *pool)
         return fhir_error_public(pool, FHIR_ERROR_FORBIDDEN,
                                  "Your membership, client or project is disabled; ask the administrator.");
     }
+    return NULL;
+}
+
+fhir_error_t *fhir_decide(const fhir_decision_input_t *input, apr_pool_t *pool)
+{
+    const fhir_binary_t *binary = input->binary;
+    int foreign;
+    FHIR_TRY(check_membership(input->membership, pool));
     /* Another project's Binary must look exactly like none, also to a scope that depends on its context. */
-    foreign = binary && strcmp(binary->project_id, membership->project_id) != 0;
+    foreign = binary && strcmp(binary->project_id, input->membership->project_id) != 0;
     if (!scopes_reach(input, foreign ? NULL : binary)) {
         return out_of_scope(pool);
     }
@@ -56,6 +61,20 @@ fhir_error_t *fhir_decide(const fhir_decision_input_t *input, apr_pool_t *pool)
         return fhir_error_public(pool, FHIR_ERROR_UNPROCESSABLE,
                                  "This server stores no Binary without a security context: send X-Security-Context, or "
                                  "securityContext in the resource.");
+    }
+    return NULL;
+}
+
+fhir_error_t *fhir_decide_resource(const fhir_resource_decision_t *input, apr_pool_t *pool)
+{
+    const char *context = NULL;
+    FHIR_TRY(check_membership(input->membership, pool));
+    if (input->id && strcmp(input->type, "Patient") == 0) {
+        context = apr_pstrcat(pool, "Patient/", input->id, NULL);
+    }
+    if (input->scopes &&
+        !fhir_scopes_permit_on(input->scopes, input->interaction, input->type, context, input->patient)) {
+        return out_of_scope(pool);
     }
     return NULL;
 }

@@ -1,4 +1,4 @@
-/* SMART resource scopes, versions 1 and 2: patient/Binary.rs, user/Binary.read, system/ with any resource. */
+/* SMART resource scopes, versions 1 and 2: patient/Binary.rs, user/Patient.read, system/ with any resource. */
 #include "auth.h"
 
 #include <string.h>
@@ -7,7 +7,8 @@ typedef enum scope_level_t { LEVEL_PATIENT = 1, LEVEL_OTHER } scope_level_t;
 
 typedef struct resource_scope_t {
     scope_level_t level;
-    unsigned permissions; /* bits of permission(); 0: permits nothing on a Binary */
+    const char *type;     /* resource type or "*"; NULL: malformed */
+    unsigned permissions; /* bits of permission(); 0: permits nothing */
 } resource_scope_t;
 
 struct fhir_scopes_t {
@@ -75,19 +76,15 @@ static unsigned access_permissions(const char *access, apr_size_t length)
     return letters_permissions(access, length);
 }
 
-/* `text` is what follows "user/": resource, dot, access. */
-static unsigned resource_permissions(const char *text, apr_size_t length)
+/* `text` is what follows "user/": resource type, dot, access. */
+static void read_scope(resource_scope_t *scope, const char *text, apr_size_t length, apr_pool_t *pool)
 {
     const char *dot = memchr(text, '.', length);
-    apr_size_t resource_length;
-    if (!dot) {
-        return 0;
+    if (dot) {
+        apr_size_t type_length = (apr_size_t)(dot - text);
+        scope->type = apr_pstrmemdup(pool, text, type_length);
+        scope->permissions = access_permissions(dot + 1, length - type_length - 1);
     }
-    resource_length = (apr_size_t)(dot - text);
-    if (!equals(text, resource_length, "Binary") && !equals(text, resource_length, "*")) {
-        return 0;
-    }
-    return access_permissions(dot + 1, length - resource_length - 1);
 }
 
 static void add_scope(fhir_scopes_t *scopes, const char *text, apr_size_t length)
@@ -101,8 +98,9 @@ static void add_scope(fhir_scopes_t *scopes, const char *text, apr_size_t length
         apr_size_t prefix_length = strlen(levels[i].prefix);
         if (length >= prefix_length && memcmp(text, levels[i].prefix, prefix_length) == 0) {
             resource_scope_t *scope = apr_array_push(scopes->resources);
+            memset(scope, 0, sizeof(*scope));
             scope->level = levels[i].level;
-            scope->permissions = resource_permissions(text + prefix_length, length - prefix_length);
+            read_scope(scope, text + prefix_length, length - prefix_length, scopes->resources->pool);
             return;
         }
     }
@@ -122,16 +120,20 @@ fhir_scopes_t *fhir_scopes_parse(const char *scope, apr_pool_t *pool)
     return scopes;
 }
 
-static int is_patients_context(const char *security_context, const char *patient)
+static int is_patients_context(const char *context, const char *patient)
 {
     static const char type[] = "Patient/";
-    return security_context && patient && fhir_id_valid(patient) &&
-           strncmp(security_context, type, sizeof(type) - 1) == 0 &&
-           strcmp(security_context + sizeof(type) - 1, patient) == 0;
+    return context && patient && fhir_id_valid(patient) && strncmp(context, type, sizeof(type) - 1) == 0 &&
+           strcmp(context + sizeof(type) - 1, patient) == 0;
 }
 
-int fhir_scopes_permit(const fhir_scopes_t *scopes, fhir_interaction_t interaction, const char *security_context,
-                       const char *patient)
+static int names_type(const resource_scope_t *scope, const char *type)
+{
+    return scope->type && (strcmp(scope->type, "*") == 0 || strcmp(scope->type, type) == 0);
+}
+
+int fhir_scopes_permit_on(const fhir_scopes_t *scopes, fhir_interaction_t interaction, const char *type,
+                          const char *context, const char *patient)
 {
     unsigned needed = permission(interaction);
     int i;
@@ -140,10 +142,16 @@ int fhir_scopes_permit(const fhir_scopes_t *scopes, fhir_interaction_t interacti
     }
     for (i = 0; i < scopes->resources->nelts; i++) {
         const resource_scope_t *scope = &APR_ARRAY_IDX(scopes->resources, i, resource_scope_t);
-        if ((scope->permissions & needed) &&
-            (scope->level != LEVEL_PATIENT || is_patients_context(security_context, patient))) {
+        if ((scope->permissions & needed) && names_type(scope, type) &&
+            (scope->level != LEVEL_PATIENT || is_patients_context(context, patient))) {
             return 1;
         }
     }
     return 0;
+}
+
+int fhir_scopes_permit(const fhir_scopes_t *scopes, fhir_interaction_t interaction, const char *security_context,
+                       const char *patient)
+{
+    return fhir_scopes_permit_on(scopes, interaction, "Binary", security_context, patient);
 }
