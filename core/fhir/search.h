@@ -15,13 +15,15 @@ typedef struct fhir_index_value_t {
     fhir_search_type_t type;
     const char *system; /* TOKEN: "" if none. REFERENCE: the target's type, "" if unknown */
     const char *code;   /* TOKEN: the code or value. REFERENCE: the target's id, or the whole URL. URI: the URL */
-    const char *text;   /* STRING: folded for comparison. TOKEN: CodeableConcept.text and display, NULL if none */
+    const char *text;   /* STRING: folded for comparison. TOKEN: text, display; folded too, NULL if none */
     const char *exact;  /* STRING: as sent */
-    const char *identifier_system; /* REFERENCE: Reference.identifier, NULL if none */
-    const char *identifier_value;
-    apr_time_t low;  /* DATE: first microsecond ... */
-    apr_time_t high; /* ... and the last that the value covers; FHIR_DATE_MIN, FHIR_DATE_MAX if open */
+    const char *identifier_system; /* REFERENCE: Reference.identifier; "" if that has no system, NULL without one */
+    const char *identifier_value;  /* NULL: none */
+    apr_time_t low;                /* DATE: first microsecond ... */
+    apr_time_t high;               /* ... and the last that the value covers; FHIR_DATE_MIN, FHIR_DATE_MAX if open */
 } fhir_index_value_t;
+/* system, code, text and exact are cut at this many bytes, at a character's end; values of a query too. */
+#define FHIR_INDEX_TEXT_MAX 1000
 #define FHIR_DATE_MIN ((apr_time_t)-62135596800000000) /* 0001-01-01 */
 #define FHIR_DATE_MAX ((apr_time_t)253402300799999999) /* 9999-12-31 */
 
@@ -69,6 +71,37 @@ typedef struct fhir_search_value_t {
     apr_time_t low;
     apr_time_t high;
 } fhir_search_value_t;
+
+/* When does a criterion hold? r: a row (fhir_index_value_t) of the resource with the criterion's name; v: one of its
+ * values. It holds if some r and some v fit, but for MISSING and NOT. Text is compared byte by byte.
+ *
+ *   type       modifier     r and v fit if
+ *   any        MISSING      v.code = "true": there is no r; "false": there is at least one
+ *   TOKEN      NONE         (v.system NULL or r.system = v.system) and (v.code NULL or r.code = v.code)
+ *              NOT          holds if no r and v fit as under NONE; so it holds without any r
+ *              TEXT         r.text begins with v.text
+ *   STRING     NONE         r.text begins with v.text
+ *              CONTAINS     r.text contains v.text
+ *              EXACT        r.exact = v.text
+ *   REFERENCE  NONE         (v.system NULL or r.system = v.system) and r.code = v.code
+ *              IDENTIFIER   r.identifier_value not NULL and (v.system NULL or r.identifier_system = v.system) and
+ *                           (v.code NULL or r.identifier_value = v.code)
+ *   URI        NONE         r.code = v.code
+ *              BELOW        r.code = v.code or r.code begins with v.code and '/'
+ *   DATE       NONE    EQ   v.low <= r.low and r.high <= v.high
+ *                      NE   not EQ
+ *                      GT   r.high > v.high
+ *                      LT   r.low < v.low
+ *                      GE   GT or EQ
+ *                      LE   LT or EQ
+ *                      SA   r.low > v.high
+ *                      EB   r.high < v.low
+ *                      AP   r.low <= v.high and r.high >= v.low; v is widened already: by 10 % of its distance from
+ *                           now, at least a day
+ *
+ * _id is a TOKEN with the one row {system "", code id}, _lastUpdated a DATE with the one row low = high = last_updated.
+ * TYPE is resolved into v.system by the parser: criteria have NONE instead. v.text and the code of a REFERENCE or URI
+ * value are never "". Rows may have "" there: a Coding without code, a Reference with nothing but an identifier. */
 typedef struct fhir_criterion_t {
     const char *name; /* the parameter's, or _id, _lastUpdated (a DATE on the resource itself) */
     fhir_search_type_t type;
