@@ -1,6 +1,8 @@
 /* The way from a principal to the facts and the decision. No other file calls fhir_decide for REST requests. */
 #include "access.h"
 
+#include "resource_access.h"
+
 fhir_error_t *fhir_binary_not_found(apr_pool_t *pool)
 {
     return fhir_error_public(pool, FHIR_ERROR_NOT_FOUND, "There is no Binary with this id.");
@@ -68,4 +70,10 @@ fhir_error_t *fhir_decide_write(const fhir_exchange_t *exchange, fhir_interactio
 {
     return decide(exchange, interaction, membership, current, new_security_context,
                   exchange->settings->require_security_context);
+}
+
+int fhir_may_read_binary(const fhir_exchange_t *exchange, const fhir_membership_t *membership,
+                         const fhir_binary_t *binary)
+{
+    return decide(exchange, FHIR_INTERACTION_READ, membership, binary, NULL, 0) == NULL;
 }

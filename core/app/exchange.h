@@ -50,7 +50,8 @@ typedef struct fhir_exchange_t {
     fhir_route_t route;
     apr_array_header_t *query; /* of fhir_parameter_t */
     fhir_principal_t principal;
-    int medplum; /* the caller sent X-Medplum: extended */
+    int medplum;   /* the caller sent X-Medplum: extended */
+    int in_bundle; /* an entry of a batch: a Binary reads as a resource without data */
 } fhir_exchange_t;
 
 /* A database or store call that must end by the request's deadline. */
@@ -82,6 +83,17 @@ fhir_error_t *fhir_signed_upload(fhir_response_t **response, fhir_exchange_t *ex
 fhir_error_t *fhir_metadata(fhir_response_t **response, fhir_exchange_t *exchange) FHIR_MUST_CHECK;
 fhir_error_t *fhir_smart_configuration(fhir_response_t **response, fhir_exchange_t *exchange) FHIR_MUST_CHECK;
 fhir_error_t *fhir_jwks(fhir_response_t **response, fhir_exchange_t *exchange) FHIR_MUST_CHECK;
+fhir_error_t *fhir_auth_me(fhir_response_t **response, fhir_exchange_t *exchange) FHIR_MUST_CHECK;
+fhir_error_t *fhir_resource_create(fhir_response_t **response, fhir_exchange_t *exchange) FHIR_MUST_CHECK;
+fhir_error_t *fhir_resource_read(fhir_response_t **response, fhir_exchange_t *exchange) FHIR_MUST_CHECK;
+fhir_error_t *fhir_resource_vread(fhir_response_t **response, fhir_exchange_t *exchange) FHIR_MUST_CHECK;
+fhir_error_t *fhir_resource_history(fhir_response_t **response, fhir_exchange_t *exchange) FHIR_MUST_CHECK;
+fhir_error_t *fhir_resource_update(fhir_response_t **response, fhir_exchange_t *exchange) FHIR_MUST_CHECK;
+fhir_error_t *fhir_resource_conditional_update(fhir_response_t **response, fhir_exchange_t *exchange) FHIR_MUST_CHECK;
+fhir_error_t *fhir_resource_patch(fhir_response_t **response, fhir_exchange_t *exchange) FHIR_MUST_CHECK;
+fhir_error_t *fhir_resource_delete(fhir_response_t **response, fhir_exchange_t *exchange) FHIR_MUST_CHECK;
+fhir_error_t *fhir_resource_search(fhir_response_t **response, fhir_exchange_t *exchange) FHIR_MUST_CHECK;
+fhir_error_t *fhir_bundle(fhir_response_t **response, fhir_exchange_t *exchange) FHIR_MUST_CHECK;
 fhir_error_t *fhir_oauth_token(fhir_response_t **response, fhir_exchange_t *exchange) FHIR_MUST_CHECK;
 
 #endif

@@ -25,6 +25,8 @@ typedef struct fhir_write_headers_t {
 
 /* INVALID, TOO_LARGE ... for anything that can be refused without the body. */
 fhir_error_t *fhir_write_headers(fhir_write_headers_t *headers, const fhir_exchange_t *exchange) FHIR_MUST_CHECK;
+/* Of Content-Encoding: NULL if none; INVALID if unknown. */
+fhir_error_t *fhir_content_coding(const char **coding, const fhir_exchange_t *exchange) FHIR_MUST_CHECK;
 /* INVALID if the site refuses this type or file name. Either may be NULL. */
 fhir_error_t *fhir_check_refused(const fhir_exchange_t *exchange, const char *content_type,
                                  const char *filename) FHIR_MUST_CHECK;

@@ -4,6 +4,17 @@
 
 #include "exchange.h"
 
+/* Signs many read URLs with one key and one expiry. */
+typedef struct fhir_presigner_t {
+    const fhir_exchange_t *exchange;
+    const char *membership_id;
+    apr_time_t expires;
+    fhir_url_key_t key;
+} fhir_presigner_t;
+fhir_error_t *fhir_presigner_init(fhir_presigner_t *presigner, const fhir_exchange_t *exchange,
+                                  const char *membership_id) FHIR_MUST_CHECK;
+const char *fhir_presigner_read_url(const fhir_presigner_t *presigner, const fhir_binary_t *binary);
+
 /* A URL that reads this version's bytes; equal within the rounding window. */
 fhir_error_t *fhir_presign_read_url(const char **url, const fhir_exchange_t *exchange, const fhir_binary_t *binary,
                                     const char *membership_id) FHIR_MUST_CHECK;

@@ -9,40 +9,57 @@
 
 #define PARAMETERS_MAX 65536
 
-static fhir_error_t *sign(const char **url, const fhir_exchange_t *exchange, fhir_presign_t *presign)
+fhir_error_t *fhir_presigner_init(fhir_presigner_t *presigner, const fhir_exchange_t *exchange,
+                                  const char *membership_id)
 {
+    const fhir_settings_t *settings = exchange->settings;
     fhir_call_t call = fhir_exchange_call(exchange);
-    fhir_url_key_t key;
-    FHIR_TRY(fhir_key_ring_url_key(&key, exchange->app->keys, NULL, &call));
-    presign->key_id = key.id;
-    presign->expires = fhir_presign_expiry(exchange->request->received, exchange->settings->signed_url_lifetime,
-                                           exchange->settings->signed_url_window);
-    *url =
-        fhir_presign_url(exchange->settings->storage_base_url, presign, key.bytes, sizeof(key.bytes), exchange->pool);
-    return NULL;
+    presigner->exchange = exchange;
+    presigner->membership_id = membership_id;
+    presigner->expires =
+        fhir_presign_expiry(exchange->request->received, settings->signed_url_lifetime, settings->signed_url_window);
+    return fhir_key_ring_url_key(&presigner->key, exchange->app->keys, NULL, &call);
+}
+
+static const char *sign(const fhir_presigner_t *presigner, const char *method, const char *binary_id,
+                        const char *version_id)
+{
+    const fhir_exchange_t *exchange = presigner->exchange;
+    fhir_presign_t presign = {0};
+    presign.method = method;
+    presign.binary_id = binary_id;
+    presign.version_id = version_id;
+    presign.membership_id = presigner->membership_id;
+    presign.key_id = presigner->key.id;
+    presign.expires = presigner->expires;
+    return fhir_presign_url(exchange->settings->storage_base_url, &presign, presigner->key.bytes,
+                            sizeof(presigner->key.bytes), exchange->pool);
+}
+
+const char *fhir_presigner_read_url(const fhir_presigner_t *presigner, const fhir_binary_t *binary)
+{
+    return sign(presigner, "GET", binary->id, binary->version_id);
 }
 
 fhir_error_t *fhir_presign_read_url(const char **url, const fhir_exchange_t *exchange, const fhir_binary_t *binary,
                                     const char *membership_id)
 {
-    fhir_presign_t presign = {0};
-    presign.method = "GET";
-    presign.binary_id = binary->id;
-    presign.version_id = binary->version_id;
-    presign.membership_id = membership_id;
-    return sign(url, exchange, &presign);
+    fhir_presigner_t presigner;
+    FHIR_TRY(fhir_presigner_init(&presigner, exchange, membership_id));
+    *url = fhir_presigner_read_url(&presigner, binary);
+    return NULL;
 }
 
 fhir_error_t *fhir_presign_upload_url(const char **url, const fhir_exchange_t *exchange, const fhir_binary_t *binary,
                                       const char *membership_id)
 {
-    fhir_presign_t presign = {0};
-    presign.method = "PUT";
-    presign.binary_id = binary->id;
-    presign.membership_id = membership_id;
+    fhir_presigner_t presigner;
+    const char *version_id;
+    FHIR_TRY(fhir_presigner_init(&presigner, exchange, membership_id));
     /* The version to be is named now, so that a repeated upload finds what the first one made. */
-    FHIR_TRY(fhir_random_uuid(&presign.version_id, exchange->pool));
-    return sign(url, exchange, &presign);
+    FHIR_TRY(fhir_random_uuid(&version_id, exchange->pool));
+    *url = sign(&presigner, "PUT", binary->id, version_id);
+    return NULL;
 }
 
 static fhir_error_t *bad_upload(apr_pool_t *pool)

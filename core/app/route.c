@@ -1,6 +1,7 @@
 /* Target -> interaction and ids; the one place that knows our paths. */
 #include "route.h"
 
+#include "../fhir/binary.h"
 #include "app.h"
 
 #include <apr_strings.h>
@@ -32,6 +33,9 @@ static fhir_route_kind_t fixed_route(const char *rest)
 {
     if (strcmp(rest, "oauth2/token") == 0) {
         return FHIR_ROUTE_TOKEN;
+    }
+    if (strcmp(rest, "auth/me") == 0) {
+        return FHIR_ROUTE_AUTH_ME;
     }
     if (strcmp(rest, ".well-known/jwks.json") == 0) {
         return FHIR_ROUTE_JWKS;
@@ -85,19 +89,37 @@ static fhir_route_kind_t binary_route(const char *const *segments, int count)
     return count == 3 && strcmp(segments[2], "$presigned-url") == 0 ? FHIR_ROUTE_PRESIGNED_URL : FHIR_ROUTE_UNKNOWN;
 }
 
+static fhir_route_kind_t resource_route(const char *const *segments, int count)
+{
+    if (count == 1) {
+        return FHIR_ROUTE_RESOURCE_TYPE;
+    }
+    if (count == 2) {
+        return strcmp(segments[1], "_search") == 0 ? FHIR_ROUTE_RESOURCE_SEARCH : FHIR_ROUTE_RESOURCE_INSTANCE;
+    }
+    if (strcmp(segments[2], "_history") == 0) {
+        return count == 3 ? FHIR_ROUTE_RESOURCE_HISTORY : count == 4 ? FHIR_ROUTE_RESOURCE_VERSION : FHIR_ROUTE_UNKNOWN;
+    }
+    return FHIR_ROUTE_UNKNOWN;
+}
+
 static void route_fhir(fhir_route_t *route, const char *rest, apr_pool_t *pool)
 {
     const char *segments[MAX_SEGMENTS];
     int count = split(segments, rest, pool);
-    if (count == 1 && strcmp(segments[0], "metadata") == 0) {
+    if (count == 0) {
+        route->kind = FHIR_ROUTE_BASE;
+    } else if (count == 1 && strcmp(segments[0], "metadata") == 0) {
         route->kind = FHIR_ROUTE_METADATA;
     } else if (count == 2 && strcmp(segments[0], ".well-known") == 0) {
         /* SMART App Launch wants its configuration under the FHIR base too. */
         route->kind =
             strcmp(segments[1], "smart-configuration") == 0 ? FHIR_ROUTE_SMART_CONFIGURATION : FHIR_ROUTE_UNKNOWN;
-    } else if (count >= 1 && strcmp(segments[0], "Binary") == 0) {
-        route->kind = binary_route(segments, count);
-        route->id = count > 1 ? segments[1] : NULL;
+    } else if (count >= 1 && fhir_resource_type_known(segments[0])) {
+        route->kind =
+            strcmp(segments[0], "Binary") == 0 ? binary_route(segments, count) : resource_route(segments, count);
+        route->type = segments[0];
+        route->id = count > 1 && route->kind != FHIR_ROUTE_RESOURCE_SEARCH ? segments[1] : NULL;
         route->version_id = count > 3 ? segments[3] : NULL;
     }
 }

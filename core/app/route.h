@@ -15,11 +15,20 @@ typedef enum fhir_route_kind_t {
     FHIR_ROUTE_HISTORY,       /* Binary/{id}/_history */
     FHIR_ROUTE_VERSION,       /* Binary/{id}/_history/{vid} */
     FHIR_ROUTE_PRESIGNED_URL, /* Binary/{id}/$presigned-url */
-    FHIR_ROUTE_SIGNED         /* {storage base}{id}/{vid} */
+    FHIR_ROUTE_SIGNED,        /* {storage base}{id}/{vid} */
+    FHIR_ROUTE_AUTH_ME,
+    /* Resources other than Binary. */
+    FHIR_ROUTE_BASE,              /* the FHIR base itself: Bundles */
+    FHIR_ROUTE_RESOURCE_TYPE,     /* {type} */
+    FHIR_ROUTE_RESOURCE_SEARCH,   /* {type}/_search */
+    FHIR_ROUTE_RESOURCE_INSTANCE, /* {type}/{id} */
+    FHIR_ROUTE_RESOURCE_HISTORY,  /* {type}/{id}/_history */
+    FHIR_ROUTE_RESOURCE_VERSION   /* {type}/{id}/_history/{vid} */
 } fhir_route_kind_t;
 
 typedef struct fhir_route_t {
     fhir_route_kind_t kind;
+    const char *type;       /* resource type */
     const char *id;         /* as sent: check it with fhir_id_valid */
     const char *version_id; /* as sent */
 } fhir_route_t;

@@ -56,17 +56,18 @@ static fhir_error_t *check_length(const fhir_exchange_t *exchange)
 }
 
 /* Content codings are checked here by name, so that an unknown one is refused before the body. */
-static fhir_error_t *read_content_encoding(fhir_write_headers_t *headers, const fhir_exchange_t *exchange)
+fhir_error_t *fhir_content_coding(const char **coding, const fhir_exchange_t *exchange)
 {
     static const char *const known[] = {"gzip", "x-gzip", "deflate", NULL};
     const char *sent = fhir_request_header(exchange->request, "Content-Encoding");
     int i;
+    *coding = NULL;
     if (!sent || !*sent || apr_cstr_casecmp(sent, "identity") == 0) {
         return NULL;
     }
     for (i = 0; known[i]; i++) {
         if (apr_cstr_casecmp(sent, known[i]) == 0) {
-            headers->content_encoding = known[i];
+            *coding = known[i];
             return NULL;
         }
     }
@@ -79,7 +80,7 @@ fhir_error_t *fhir_write_headers(fhir_write_headers_t *headers, const fhir_excha
     memset(headers, 0, sizeof(*headers));
     FHIR_TRY(read_content_type(headers, exchange));
     FHIR_TRY(read_security_context(headers, exchange));
-    FHIR_TRY(read_content_encoding(headers, exchange));
+    FHIR_TRY(fhir_content_coding(&headers->content_encoding, exchange));
     FHIR_TRY(fhir_expected_digests(headers->expected, &headers->expected_count, exchange->request));
     FHIR_TRY(check_length(exchange));
     read_filename(headers, exchange);

@@ -29,7 +29,9 @@ fhir_settings_t *fhir_settings_create(apr_pool_t *pool)
     settings->catalog = fhir_store_catalog_create(pool);
     settings->max_object_size = (apr_off_t)5 << 30;
     settings->max_resource_size = (apr_off_t)16 << 20;
+    settings->max_bundle_size = (apr_off_t)16 << 20;
     settings->max_inline_data = (apr_off_t)64 << 20;
+    settings->fill_attachments = 1;
     settings->signed_url_lifetime = apr_time_from_sec(3600);
     settings->signed_url_window = apr_time_from_sec(300);
     settings->token_lifetime = apr_time_from_sec(3600);

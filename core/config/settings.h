@@ -35,6 +35,7 @@ typedef struct fhir_settings_t {
     /* limits */
     apr_off_t max_object_size;   /* 5G */
     apr_off_t max_resource_size; /* 16M: a Binary in JSON or XML form */
+    apr_off_t max_bundle_size;   /* 16M: any other resource, and a Bundle; held in memory */
     apr_off_t max_inline_data;   /* 64M: larger content is left out of the JSON form */
     /* signed URLs and tokens */
     apr_interval_time_t signed_url_lifetime; /* 60m */
@@ -48,6 +49,7 @@ typedef struct fhir_settings_t {
     int require_security_context;              /* off */
     int update_create;                         /* off */
     int accept_json_as_fhir;                   /* off */
+    int fill_attachments;                      /* on */
     apr_array_header_t *cors_origins;          /* of const char *; "*": any; empty: none */
     /* time */
     apr_interval_time_t request_timeout; /* 30s: database and store work of a request, body transfer apart */

@@ -32,6 +32,8 @@ fhir_error_t *fhir_negotiate_binary(fhir_format_t *format, const char *accept, c
 /* What an answer that is always a FHIR resource should be: JSON unless XML is preferred. Generic types count. */
 fhir_error_t *fhir_negotiate_resource(fhir_format_t *format, const char *accept, const char *format_parameter,
                                       apr_pool_t *pool) FHIR_MUST_CHECK;
+/* For answers that exist as JSON only: NOT_ACCEPTABLE if the client takes none. */
+fhir_error_t *fhir_negotiate_json(const char *accept, const char *format_parameter, apr_pool_t *pool) FHIR_MUST_CHECK;
 /* "application/fhir+json; charset=utf-8" or "application/fhir+xml; charset=utf-8" */
 const char *fhir_format_media_type(fhir_format_t format);
 

@@ -144,3 +144,20 @@ fhir_error_t *fhir_negotiate_resource(fhir_format_t *format, const char *accept,
     }
     return NULL;
 }
+
+fhir_error_t *fhir_negotiate_json(const char *accept, const char *format_parameter, apr_pool_t *pool)
+{
+    fhir_format_t format;
+    wishes_t wishes;
+    FHIR_TRY(fhir_negotiate_resource(&format, accept, format_parameter, pool));
+    if (format == FHIR_FORMAT_JSON) {
+        return NULL;
+    }
+    /* Browsers like XML better than nothing in particular, and take JSON. */
+    FHIR_TRY(read_wishes(&wishes, accept, 1, 1, pool));
+    if (!(format_parameter && *format_parameter) && (wishes.json > 0 || wishes.wildcard > 0)) {
+        return NULL;
+    }
+    return fhir_error_public(pool, FHIR_ERROR_NOT_ACCEPTABLE,
+                             "This server has XML of Binary only. Ask for application/fhir+json in Accept or _format.");
+}

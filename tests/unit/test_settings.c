@@ -148,7 +148,9 @@ static void test_defaults_are_those_of_the_table(void)
     CU_ASSERT_EQUAL(plain->database_statement_timeout, told->database_statement_timeout);
     CU_ASSERT_EQUAL(plain->max_object_size, told->max_object_size);
     CU_ASSERT_EQUAL(plain->max_resource_size, told->max_resource_size);
+    CU_ASSERT_EQUAL(plain->max_bundle_size, told->max_bundle_size);
     CU_ASSERT_EQUAL(plain->max_inline_data, told->max_inline_data);
+    CU_ASSERT_EQUAL(plain->fill_attachments, told->fill_attachments);
     CU_ASSERT_EQUAL(plain->signed_url_lifetime, told->signed_url_lifetime);
     CU_ASSERT_EQUAL(plain->signed_url_window, told->signed_url_window);
     CU_ASSERT_EQUAL(plain->token_lifetime, told->token_lifetime);
