@@ -23,8 +23,11 @@ typedef struct fhir_json_node_t {
     fhir_json_kind_t kind;
     unsigned offset; /* of the value in the text, quotes and brackets included */
     unsigned length;
-    unsigned key_offset; /* of the member's name, quotes included; in arrays the same as offset */
-    unsigned key_length; /* 0 in arrays and for node 0 */
+    union {
+        unsigned key_offset; /* of the member's name, quotes included */
+        unsigned index;      /* in an array: which item it is */
+    };
+    unsigned key_length; /* of the name; 0 in arrays and for node 0 */
     int parent;          /* -1: none */
     int next;            /* next sibling, -1: none */
     int count;           /* children of a container */

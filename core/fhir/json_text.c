@@ -162,7 +162,7 @@ static const char *decode_unicode(const char *at, const char *end, char **out)
     return at;
 }
 
-static const char *decode_escape(const char *at, const char *end, char **out)
+const char *fhir_json_decode_escape(const char *at, const char *end, char **out)
 {
     static const char LETTERS[] = "\"\\/bfnrt";
     static const char MEANINGS[] = "\"\\/\b\f\n\r\t";
@@ -186,7 +186,7 @@ const char *fhir_json_decode(fhir_json_slice_t value, apr_pool_t *pool)
     decoded = out = apr_palloc(pool, value.length);
     while (at && at < end) {
         if (*at == '\\') {
-            at = decode_escape(at, end, &out);
+            at = fhir_json_decode_escape(at, end, &out);
         } else {
             *out++ = *at++;
         }

@@ -25,6 +25,8 @@ int fhir_json_walk(fhir_json_walk_t *walk, fhir_json_slice_t value, char open);
 int fhir_json_next(fhir_json_walk_t *walk, fhir_json_slice_t *key, fhir_json_slice_t *value);
 /* A string, decoded; NULL if the value is no string or malformed. */
 const char *fhir_json_decode(fhir_json_slice_t value, apr_pool_t *pool);
+/* The escape at `at`: its meaning (up to 4 bytes) to *out, which moves on. Past it; NULL if malformed. */
+const char *fhir_json_decode_escape(const char *at, const char *end, char **out);
 int fhir_json_is(fhir_json_slice_t value, const char *literal);
 
 #endif
