@@ -5,13 +5,10 @@
 #include "access.h"
 #include "content_response.h"
 #include "form_response.h"
+#include "history_page.h"
 
 #include <apr_strings.h>
-#include <stdlib.h>
 #include <string.h>
-
-#define HISTORY_COUNT_DEFAULT 20
-#define HISTORY_COUNT_MAX 100
 
 static void finish_read(const fhir_exchange_t *exchange, fhir_response_t *response)
 {
@@ -83,68 +80,32 @@ fhir_error_t *fhir_binary_vread(fhir_response_t **response, fhir_exchange_t *exc
 
 /* ---- history ---- */
 
-typedef struct page_t {
-    int count;
-    apr_off_t before; /* sequence; 0: from the newest */
-} page_t;
-
-static fhir_error_t *read_number(apr_off_t *number, const fhir_exchange_t *exchange, const char *name)
-{
-    const char *value = fhir_query_get(exchange->query, name);
-    char *end;
-    if (!value) {
-        return NULL;
-    }
-    if (strspn(value, "0123456789") != strlen(value) || *value == '\0' ||
-        apr_strtoff(number, value, &end, 10) != APR_SUCCESS) {
-        return fhir_error_public(exchange->pool, FHIR_ERROR_INVALID, "%s must be a whole number.", name);
-    }
-    return NULL;
-}
-
-static fhir_error_t *read_page(page_t *page, const fhir_exchange_t *exchange)
-{
-    apr_off_t count = HISTORY_COUNT_DEFAULT;
-    page->before = 0;
-    FHIR_TRY(read_number(&count, exchange, "_count"));
-    FHIR_TRY(read_number(&page->before, exchange, "_before"));
-    page->count = count < HISTORY_COUNT_MAX ? (int)count : HISTORY_COUNT_MAX;
-    return NULL;
-}
-
-static const char *page_url(const fhir_exchange_t *exchange, int count, apr_off_t before)
-{
-    const char *url = apr_psprintf(exchange->pool, "%sBinary/%s/_history?_count=%d", exchange->settings->fhir_base,
-                                   exchange->route.id, count);
-    return before ? apr_psprintf(exchange->pool, "%s&_before=%" APR_OFF_T_FMT, url, before) : url;
-}
-
 static fhir_error_t *bundle(const char **text, const fhir_exchange_t *exchange, const char *project_id,
-                            const page_t *page, fhir_format_t format)
+                            const fhir_history_page_t *page, fhir_format_t format)
 {
     fhir_call_t call = fhir_exchange_call(exchange);
     apr_array_header_t *versions;
     apr_off_t total;
-    const char *next = NULL;
+    apr_off_t last = 0;
     FHIR_TRY(fhir_meta_history(&versions, &total, exchange->app->meta, project_id, exchange->route.id, page->count,
                                page->before, &call));
-    if (versions->nelts > 0 && versions->nelts == page->count) {
-        apr_off_t last = APR_ARRAY_IDX(versions, versions->nelts - 1, const fhir_binary_t *)->sequence;
-        next = last > 1 ? page_url(exchange, page->count, last) : NULL;
+    if (versions->nelts > 0) {
+        last = APR_ARRAY_IDX(versions, versions->nelts - 1, const fhir_binary_t *)->sequence;
     }
     return fhir_history_bundle(text, format, versions, total, exchange->settings->fhir_base,
-                               page_url(exchange, page->count, page->before), next, exchange->pool);
+                               fhir_history_page_url(exchange, page->count, page->before),
+                               fhir_history_page_next(exchange, page, versions->nelts, last), exchange->pool);
 }
 
 fhir_error_t *fhir_binary_history(fhir_response_t **response, fhir_exchange_t *exchange)
 {
     fhir_binary_facts_t facts;
     fhir_format_t format;
-    page_t page;
+    fhir_history_page_t page;
     const char *text;
     FHIR_TRY(fhir_access(&facts, exchange, FHIR_INTERACTION_READ, NULL));
     FHIR_TRY(fhir_exchange_resource_format(&format, exchange));
-    FHIR_TRY(read_page(&page, exchange));
+    FHIR_TRY(fhir_history_page_read(&page, exchange));
     FHIR_TRY(bundle(&text, exchange, facts.membership->project_id, &page, format));
     *response = fhir_response_create(200, exchange->pool);
     fhir_response_header(*response, "Content-Type", fhir_format_media_type(format));

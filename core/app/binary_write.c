@@ -2,11 +2,10 @@
 #include "access.h"
 #include "form_response.h"
 #include "intake.h"
+#include "preconditions.h"
 
 #include <apr_strings.h>
 #include <string.h>
-
-#include "../http/conditional.h"
 
 /* A write on its way. */
 typedef struct write_t {
@@ -28,41 +27,11 @@ static fhir_error_t *refuse_conditional_create(const fhir_exchange_t *exchange)
     return NULL;
 }
 
-/* If-Match and If-Unmodified-Since are checked now, to refuse before the body, and again under the row's lock when the
- * version is made. */
-static fhir_error_t *check_if_match(const char **expected, const fhir_exchange_t *exchange,
-                                    const fhir_binary_t *current)
+static fhir_error_t *check_preconditions(const char **expected, const fhir_exchange_t *exchange,
+                                         const fhir_binary_t *current)
 {
-    const char *if_match = fhir_request_header(exchange->request, "If-Match");
-    const char *unmodified_since = fhir_request_header(exchange->request, "If-Unmodified-Since");
-    fhir_etag_list_t list = {0};
-    *expected = NULL;
-    FHIR_TRY(fhir_precondition(if_match, unmodified_since, current ? current->version_id : NULL,
-                               current ? current->last_updated : 0, exchange->pool));
-    if (if_match) {
-        FHIR_TRY(fhir_etag_list_parse(&list, if_match, exchange->pool));
-    } else if (!unmodified_since || fhir_http_date_parse(unmodified_since) == 0) {
-        return NULL;
-    }
-    *expected = current && !list.any ? current->version_id : NULL;
-    return NULL;
-}
-
-/* FHIR R4 http.html#ops: `If-None-Match: *` on a write means "only if it is not there". */
-static fhir_error_t *check_if_none_match(const fhir_exchange_t *exchange, const fhir_binary_t *current)
-{
-    const char *sent = fhir_request_header(exchange->request, "If-None-Match");
-    fhir_etag_list_t list;
-    if (!sent) {
-        return NULL;
-    }
-    FHIR_TRY(fhir_etag_list_parse(&list, sent, exchange->pool));
-    if (current && current->change != FHIR_CHANGE_DELETE &&
-        (list.any || fhir_etag_list_has(&list, current->version_id))) {
-        return fhir_error_public(exchange->pool, FHIR_ERROR_PRECONDITION_FAILED,
-                                 "The Binary exists, and If-None-Match asks to write it only if it does not.");
-    }
-    return NULL;
+    return fhir_check_if_match(expected, exchange, current ? current->version_id : NULL,
+                               current ? current->last_updated : 0);
 }
 
 static fhir_interaction_t interaction_of(const write_t *write)
@@ -286,20 +255,20 @@ fhir_error_t *fhir_binary_update(fhir_response_t **response, fhir_exchange_t *ex
 {
     write_t write = {0};
     const fhir_binary_t *binary;
-    int revived;
+    int exists;
     write.exchange = exchange;
     FHIR_TRY(fhir_access(&write.facts, exchange, FHIR_INTERACTION_UPDATE, NULL));
     FHIR_TRY(check_update_target(&write));
-    FHIR_TRY(check_if_match(&write.change.expected_version, exchange, write.facts.current));
-    FHIR_TRY(check_if_none_match(exchange, write.facts.current));
+    exists = write.facts.current && write.facts.current->change != FHIR_CHANGE_DELETE;
+    FHIR_TRY(check_preconditions(&write.change.expected_version, exchange, write.facts.current));
+    FHIR_TRY(fhir_check_if_none_match(exchange, exists ? write.facts.current->version_id : NULL));
     write.change.kind = FHIR_CHANGE_UPDATE;
     write.change.binary_id = exchange->route.id;
     write.change.may_create = exchange->settings->update_create;
     FHIR_TRY(begin_body(&write));
     FHIR_TRY(store_version(&binary, &write));
-    revived = write.facts.current && write.facts.current->change == FHIR_CHANGE_DELETE;
     return fhir_form_written(response, exchange, binary, write.facts.membership->id,
-                             binary->sequence == 1 || revived ? 201 : 200);
+                             binary->sequence == 1 || !exists ? 201 : 200);
 }
 
 fhir_error_t *fhir_binary_delete(fhir_response_t **response, fhir_exchange_t *exchange)
@@ -309,7 +278,7 @@ fhir_error_t *fhir_binary_delete(fhir_response_t **response, fhir_exchange_t *ex
     const fhir_binary_t *tombstone;
     fhir_call_t call = fhir_exchange_call(exchange);
     FHIR_TRY(fhir_access(&facts, exchange, FHIR_INTERACTION_DELETE, NULL));
-    FHIR_TRY(check_if_match(&change.expected_version, exchange, facts.current));
+    FHIR_TRY(check_preconditions(&change.expected_version, exchange, facts.current));
     change.kind = FHIR_CHANGE_DELETE;
     change.project_id = facts.membership->project_id;
     change.membership_id = facts.membership->id;

@@ -34,6 +34,14 @@ void fhir_exchange_leave_body(const fhir_exchange_t *exchange, fhir_response_t *
     }
 }
 
+fhir_addresses_t fhir_exchange_addresses(const fhir_exchange_t *exchange)
+{
+    fhir_addresses_t addresses;
+    addresses.fhir_base = exchange->settings->fhir_base;
+    addresses.storage_base_url = exchange->settings->storage_base_url;
+    return addresses;
+}
+
 fhir_error_t *fhir_exchange_resource_format(fhir_format_t *format, const fhir_exchange_t *exchange)
 {
     return fhir_negotiate_resource(format, fhir_request_header(exchange->request, "Accept"),

@@ -4,6 +4,7 @@
 
 #include "../auth/auth.h"
 #include "../base/call.h"
+#include "../fhir/resource.h"
 #include "../http/fields.h"
 #include "../http/media_type.h"
 #include "../meta/meta.h"
@@ -60,6 +61,8 @@ fhir_call_t fhir_exchange_call(const fhir_exchange_t *exchange);
 fhir_call_t fhir_exchange_call_after_body(const fhir_exchange_t *exchange);
 /* The request's body is left unread; the connection must not wait for it. */
 void fhir_exchange_leave_body(const fhir_exchange_t *exchange, fhir_response_t *response);
+/* Our own addresses, to recognise Binaries in URLs. */
+fhir_addresses_t fhir_exchange_addresses(const fhir_exchange_t *exchange);
 /* JSON or XML for an answer that is a resource; NOT_ACCEPTABLE, INVALID. */
 fhir_error_t *fhir_exchange_resource_format(fhir_format_t *format, const fhir_exchange_t *exchange) FHIR_MUST_CHECK;
 

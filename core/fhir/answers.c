@@ -69,19 +69,19 @@ static void add_link(fhir_text_t *json, const char *relation, const char *url)
     fhir_text_add(json, "}");
 }
 
-/* request and response of an entry are mandatory in a history (constraints bdl-3 and bdl-4). */
-static void add_change(fhir_text_t *json, const fhir_binary_t *version)
+void fhir_history_change(fhir_text_t *json, const char *type, const char *id, const char *version_id,
+                         apr_off_t sequence, fhir_change_kind_t change, apr_time_t last_updated)
 {
     static const char *const METHODS[] = {"POST", "PUT", "DELETE"};
     static const char *const STATUSES[] = {"201", "200", "204"};
-    int i = version->change == FHIR_CHANGE_CREATE ? 0 : version->change == FHIR_CHANGE_UPDATE ? 1 : 2;
-    const char *url = i ? apr_pstrcat(json->pool, "Binary/", version->id, NULL) : "Binary";
-    const char *etag = apr_pstrcat(json->pool, "W/\"", version->version_id, "\"", NULL);
+    int i = change == FHIR_CHANGE_CREATE ? 0 : change == FHIR_CHANGE_UPDATE ? 1 : 2;
+    const char *url = i ? apr_pstrcat(json->pool, type, "/", id, NULL) : type;
+    const char *etag = apr_pstrcat(json->pool, "W/\"", version_id, "\"", NULL);
     fhir_answer_string(json, "\"request\":{\"method\":", METHODS[i]);
     fhir_answer_string(json, ",\"url\":", url);
-    fhir_answer_string(json, "},\"response\":{\"status\":", version->sequence == 1 ? "201" : STATUSES[i]);
+    fhir_answer_string(json, "},\"response\":{\"status\":", sequence == 1 ? "201" : STATUSES[i]);
     fhir_answer_string(json, ",\"etag\":", etag);
-    fhir_answer_string(json, ",\"lastModified\":", fhir_instant(version->last_updated, json->pool));
+    fhir_answer_string(json, ",\"lastModified\":", fhir_instant(last_updated, json->pool));
     fhir_text_add(json, "}");
 }
 
@@ -101,7 +101,8 @@ static fhir_error_t *add_entry(fhir_text_t *json, const fhir_binary_t *version, 
         fhir_text_add(json, resource);
         fhir_text_add(json, ",");
     }
-    add_change(json, version);
+    fhir_history_change(json, "Binary", version->id, version->version_id, version->sequence, version->change,
+                        version->last_updated);
     fhir_text_add(json, "}");
     return NULL;
 }

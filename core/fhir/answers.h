@@ -2,6 +2,7 @@
 #ifndef FHIR_FHIR_ANSWERS_H
 #define FHIR_FHIR_ANSWERS_H
 
+#include "../base/text.h"
 #include "../http/media_type.h"
 #include "binary.h"
 
@@ -21,6 +22,10 @@ const char *fhir_parameters_url(fhir_format_t format, const char *url, apr_pool_
 fhir_error_t *fhir_history_bundle(const char **text, fhir_format_t format, const apr_array_header_t *versions,
                                   apr_off_t total, const char *fhir_base, const char *self, const char *next,
                                   apr_pool_t *pool) FHIR_MUST_CHECK;
+
+/* Adds `"request":{...},"response":{...}` of one entry: mandatory in a history (constraints bdl-3 and bdl-4). */
+void fhir_history_change(fhir_text_t *json, const char *type, const char *id, const char *version_id,
+                         apr_off_t sequence, fhir_change_kind_t change, apr_time_t last_updated);
 
 typedef struct fhir_capability_t {
     const char *base_url;  /* ends with '/' */

@@ -1,0 +1,15 @@
+/* If-Match, If-Unmodified-Since and If-None-Match of writes (RFC 9110 section 13.1; FHIR R4 http.html#concurrency).
+ * Private to core/app. */
+#ifndef FHIR_APP_PRECONDITIONS_H
+#define FHIR_APP_PRECONDITIONS_H
+
+#include "exchange.h"
+
+/* Checked now, to refuse before the body; *expected is the version to check again under the row's lock, NULL: any.
+ * `version_id` is the current version (a tombstone's too), NULL: there is none. */
+fhir_error_t *fhir_check_if_match(const char **expected, const fhir_exchange_t *exchange, const char *version_id,
+                                  apr_time_t last_updated) FHIR_MUST_CHECK;
+/* `If-None-Match: *` on a write means "only if it is not there". `version_id` NULL: it is not, or is deleted. */
+fhir_error_t *fhir_check_if_none_match(const fhir_exchange_t *exchange, const char *version_id) FHIR_MUST_CHECK;
+
+#endif

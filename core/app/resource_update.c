@@ -1,0 +1,172 @@
+/* create, update and delete of resources other than Binary, with their conditional forms (FHIR R4 http.html). */
+#include "preconditions.h"
+#include "resource_access.h"
+#include "resource_answer.h"
+#include "resource_body.h"
+#include "resource_write.h"
+
+#include <apr_strings.h>
+#include <string.h>
+
+/* A condition that changed between looking and locking is looked up again. */
+#define ATTEMPTS 5
+
+static fhir_error_t *read_resource(fhir_sent_resource_t *sent, const fhir_exchange_t *exchange)
+{
+    const fhir_json_document_t *document;
+    FHIR_TRY(fhir_body_document(&document, exchange));
+    return fhir_resource_check(sent, document, 0, exchange->route.type, exchange->pool);
+}
+
+static fhir_error_t *run_conditional(fhir_resource_write_t *write, const fhir_exchange_t *exchange,
+                                     const fhir_membership_t *membership)
+{
+    const fhir_resource_write_t original = *write;
+    apr_array_header_t *one = apr_array_make(exchange->pool, 1, sizeof(fhir_resource_write_t *));
+    fhir_error_t *error = NULL;
+    int attempt;
+    APR_ARRAY_PUSH(one, fhir_resource_write_t *) = write;
+    for (attempt = 0; attempt < ATTEMPTS; attempt++) {
+        *write = original;
+        FHIR_TRY(fhir_write_resolve(write, exchange, membership));
+        FHIR_TRY(fhir_resource_decide(exchange, membership,
+                                      write->existing && write->kind == FHIR_CHANGE_UPDATE ? FHIR_INTERACTION_UPDATE
+                                                                                           : FHIR_INTERACTION_CREATE,
+                                      write->type, write->existing ? write->id : NULL));
+        FHIR_TRY(fhir_write_prepare(write, exchange, membership, NULL, NULL));
+        if (!write->has_change) {
+            return NULL;
+        }
+        error = fhir_writes_commit(one, NULL, NULL, exchange, membership);
+        if (!error || (error->code != FHIR_ERROR_CONFLICT &&
+                       (error->code != FHIR_ERROR_PRECONDITION_FAILED || original.expected_version))) {
+            return error;
+        }
+    }
+    return error;
+}
+
+fhir_error_t *fhir_resource_create(fhir_response_t **response, fhir_exchange_t *exchange)
+{
+    const char *if_none_exist = fhir_request_header(exchange->request, "If-None-Exist");
+    fhir_resource_write_t write = {0};
+    fhir_resource_facts_t facts;
+    FHIR_TRY(fhir_resource_access(&facts, exchange, FHIR_INTERACTION_CREATE, NULL, NULL));
+    FHIR_TRY(fhir_resource_negotiate(exchange));
+    FHIR_TRY(fhir_body_check(exchange, FHIR_BODY_RESOURCE));
+    write.kind = FHIR_CHANGE_CREATE;
+    write.type = exchange->route.type;
+    if (if_none_exist) {
+        FHIR_TRY(fhir_condition_parse(&write.condition, exchange, write.type, if_none_exist));
+        FHIR_TRY(fhir_resource_decide(exchange, facts.membership, FHIR_INTERACTION_SEARCH, write.type, NULL));
+    }
+    FHIR_TRY(read_resource(&write.sent, exchange));
+    if (write.condition) {
+        FHIR_TRY(run_conditional(&write, exchange, facts.membership));
+    } else {
+        FHIR_TRY(fhir_random_uuid(&write.id, exchange->pool));
+        FHIR_TRY(fhir_write_prepare(&write, exchange, facts.membership, NULL, NULL));
+        FHIR_TRY(fhir_write_commit(&write, exchange));
+    }
+    return fhir_resource_answer_written(response, exchange, facts.membership, write.result,
+                                        write.has_change ? 201 : 200);
+}
+
+static fhir_error_t *bad_id(const fhir_exchange_t *exchange)
+{
+    return fhir_error_public(exchange->pool, FHIR_ERROR_INVALID,
+                             "The id is malformed: FHIR ids have 1 to 64 letters, digits, '-' and '.'.");
+}
+
+static fhir_error_t *check_target(const fhir_exchange_t *exchange, const fhir_resource_t *current)
+{
+    if (!fhir_id_valid(exchange->route.id)) {
+        return bad_id(exchange);
+    }
+    if (!current && !exchange->settings->update_create) {
+        return fhir_error_public(exchange->pool, FHIR_ERROR_METHOD_NOT_ALLOWED,
+                                 "There is no %s with this id, and this server assigns ids itself: use POST.",
+                                 exchange->route.type);
+    }
+    return NULL;
+}
+
+static fhir_error_t *check_body_id(const fhir_resource_write_t *write, apr_pool_t *pool)
+{
+    fhir_error_t *error;
+    if (write->sent.id && strcmp(write->sent.id, write->id) == 0) {
+        return NULL;
+    }
+    error = fhir_error_public(pool, FHIR_ERROR_INVALID, "%s",
+                              write->sent.id ? "The id in the resource is not the id in the address."
+                                             : "The resource has no id: put the id of the address into it.");
+    error->expression = apr_pstrcat(pool, write->type, ".id", NULL);
+    return error;
+}
+
+static int is_there(const fhir_resource_t *current)
+{
+    return current && current->change != FHIR_CHANGE_DELETE;
+}
+
+fhir_error_t *fhir_resource_update(fhir_response_t **response, fhir_exchange_t *exchange)
+{
+    fhir_resource_write_t write = {0};
+    fhir_resource_facts_t facts;
+    const fhir_resource_t *current;
+    FHIR_TRY(fhir_resource_access(&facts, exchange, FHIR_INTERACTION_UPDATE, exchange->route.id, NULL));
+    current = facts.current;
+    FHIR_TRY(fhir_resource_negotiate(exchange));
+    FHIR_TRY(check_target(exchange, current));
+    FHIR_TRY(fhir_body_check(exchange, FHIR_BODY_RESOURCE));
+    FHIR_TRY(fhir_check_if_match(&write.expected_version, exchange, current ? current->version_id : NULL,
+                                 current ? current->last_updated : 0));
+    FHIR_TRY(fhir_check_if_none_match(exchange, is_there(current) ? current->version_id : NULL));
+    write.kind = FHIR_CHANGE_UPDATE;
+    write.type = exchange->route.type;
+    write.id = exchange->route.id;
+    FHIR_TRY(read_resource(&write.sent, exchange));
+    FHIR_TRY(check_body_id(&write, exchange->pool));
+    FHIR_TRY(fhir_write_prepare(&write, exchange, facts.membership, NULL, NULL));
+    if (fhir_request_header(exchange->request, "If-None-Match") && !write.change.expected_version) {
+        /* The promise holds until the version is made. */
+        write.change.expected_version = current ? current->version_id : write.change.version_id;
+    }
+    FHIR_TRY(fhir_write_commit(&write, exchange));
+    return fhir_resource_answer_written(response, exchange, facts.membership, write.result,
+                                        write.created || (current && !is_there(current)) ? 201 : 200);
+}
+
+fhir_error_t *fhir_resource_conditional_update(fhir_response_t **response, fhir_exchange_t *exchange)
+{
+    fhir_resource_write_t write = {0};
+    fhir_resource_facts_t facts;
+    write.kind = FHIR_CHANGE_UPDATE;
+    write.type = exchange->route.type;
+    FHIR_TRY(fhir_resource_access(&facts, exchange, FHIR_INTERACTION_SEARCH, NULL, NULL));
+    FHIR_TRY(fhir_resource_negotiate(exchange));
+    FHIR_TRY(fhir_body_check(exchange, FHIR_BODY_RESOURCE));
+    FHIR_TRY(fhir_condition_parse(&write.condition, exchange, write.type,
+                                  exchange->request->query ? exchange->request->query : ""));
+    FHIR_TRY(read_resource(&write.sent, exchange));
+    FHIR_TRY(run_conditional(&write, exchange, facts.membership));
+    return fhir_resource_answer_written(response, exchange, facts.membership, write.result, write.existing ? 200 : 201);
+}
+
+fhir_error_t *fhir_resource_delete(fhir_response_t **response, fhir_exchange_t *exchange)
+{
+    fhir_resource_write_t write = {0};
+    fhir_resource_facts_t facts;
+    FHIR_TRY(fhir_resource_access(&facts, exchange, FHIR_INTERACTION_DELETE, exchange->route.id, NULL));
+    FHIR_TRY(
+        fhir_check_if_match(&write.expected_version, exchange, facts.current->version_id, facts.current->last_updated));
+    write.kind = FHIR_CHANGE_DELETE;
+    write.type = exchange->route.type;
+    write.id = exchange->route.id;
+    FHIR_TRY(fhir_write_prepare(&write, exchange, facts.membership, NULL, NULL));
+    FHIR_TRY(fhir_write_commit(&write, exchange));
+    *response = fhir_response_create(204, exchange->pool);
+    (*response)->content_length = -1;
+    fhir_response_header(*response, "ETag", apr_psprintf(exchange->pool, "W/\"%s\"", write.result->version_id));
+    return NULL;
+}

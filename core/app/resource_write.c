@@ -1,0 +1,279 @@
+/* A write of a resource, step by step: resolve the condition, prepare, commit. */
+#include "resource_write.h"
+
+#include "resource_access.h"
+
+#include <apr_strings.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- conditions ---- */
+
+fhir_error_t *fhir_condition_parse(const fhir_search_t **condition, const fhir_exchange_t *exchange, const char *type,
+                                   const char *query)
+{
+    const fhir_addresses_t addresses = fhir_exchange_addresses(exchange);
+    apr_array_header_t *parameters;
+    fhir_search_t *search;
+    const char *mark = strchr(query, '?');
+    FHIR_TRY(fhir_query_parse(&parameters, mark ? mark + 1 : query, exchange->pool));
+    FHIR_TRY(fhir_search_parse(&search, type, parameters, 1, &addresses, exchange->pool));
+    if (search->criteria->nelts == 0 || search->includes->nelts > 0) {
+        return fhir_error_public(exchange->pool, FHIR_ERROR_INVALID,
+                                 "The condition must be a search for one %s, such as identifier=system|value.", type);
+    }
+    search->count = 2; /* one or several: more need not be known */
+    *condition = search;
+    return NULL;
+}
+
+static fhir_error_t *several_match(const fhir_resource_write_t *write, apr_pool_t *pool)
+{
+    return fhir_error_public(pool, FHIR_ERROR_PRECONDITION_FAILED,
+                             "Several %s resources match the condition; make it more specific.", write->type);
+}
+
+static fhir_error_t *take_match(fhir_resource_write_t *write, const apr_array_header_t *matches, apr_pool_t *pool)
+{
+    if (matches->nelts > 1) {
+        return several_match(write, pool);
+    }
+    write->existing = matches->nelts == 1 ? APR_ARRAY_IDX(matches, 0, const fhir_resource_t *) : NULL;
+    return NULL;
+}
+
+/* FHIR R4 http.html#cond-update: the id in the body must be the one that was found. */
+static fhir_error_t *id_after_match(fhir_resource_write_t *write, const fhir_exchange_t *exchange)
+{
+    const char *sent = write->sent.id;
+    if (write->existing) {
+        write->id = write->existing->id;
+        if (write->kind == FHIR_CHANGE_UPDATE && sent && strcmp(sent, write->id) != 0) {
+            return fhir_error_public(exchange->pool, FHIR_ERROR_INVALID,
+                                     "The resource has an id, and the condition found a %s with another one.",
+                                     write->type);
+        }
+        return NULL;
+    }
+    if (write->kind == FHIR_CHANGE_UPDATE && sent && exchange->settings->update_create) {
+        write->id = sent;
+        return NULL;
+    }
+    write->kind = FHIR_CHANGE_CREATE;
+    return fhir_random_uuid(&write->id, exchange->pool);
+}
+
+fhir_error_t *fhir_write_resolve(fhir_resource_write_t *write, const fhir_exchange_t *exchange,
+                                 const fhir_membership_t *membership)
+{
+    fhir_call_t call = fhir_exchange_call_after_body(exchange);
+    fhir_search_page_t page;
+    if (!write->condition) {
+        return NULL;
+    }
+    FHIR_TRY(fhir_meta_search(&page, exchange->app->meta, membership->project_id, write->condition, &call));
+    FHIR_TRY(take_match(write, page.matches, exchange->pool));
+    return id_after_match(write, exchange);
+}
+
+/* ---- preparing ---- */
+
+/* The pins of the version that is replaced, read when a storage URL asks for them. */
+typedef struct pins_t {
+    const fhir_exchange_t *exchange;
+    const fhir_membership_t *membership;
+    const char *type;
+    const char *id;
+    const apr_array_header_t *attachments; /* of fhir_attachment_facts_t; NULL: not read yet */
+    fhir_error_t *error;
+} pins_t;
+
+static fhir_error_t *read_pins(pins_t *pins)
+{
+    fhir_exchange_t *exchange = apr_pmemdup(pins->exchange->pool, pins->exchange, sizeof(*exchange));
+    fhir_call_t call = fhir_exchange_call_after_body(exchange);
+    apr_array_header_t *one = apr_array_make(exchange->pool, 1, sizeof(const fhir_resource_t *));
+    apr_array_header_t *found = apr_array_make(exchange->pool, 0, sizeof(fhir_attachment_facts_t));
+    fhir_resource_facts_t facts;
+    FHIR_TRY(fhir_meta_load_resource(&facts, exchange->app->meta, &exchange->principal.key, pins->type, pins->id, NULL,
+                                     &call));
+    if (facts.current && facts.current->attachment_count > 0) {
+        APR_ARRAY_PUSH(one, const fhir_resource_t *) = facts.current;
+        FHIR_TRY(fhir_meta_load_attachments(&found, exchange->app->meta, pins->membership->project_id, one, &call));
+    }
+    pins->attachments = found;
+    return NULL;
+}
+
+/* A signed URL names a version without pinning it. Only what was pinned before stays pinned when it is put back. */
+static int was_pinned(void *baton, const char *binary_id, const char *version_id)
+{
+    pins_t *pins = baton;
+    int i;
+    if (!pins->attachments && !pins->error) {
+        pins->error = read_pins(pins);
+    }
+    for (i = 0; !pins->error && i < pins->attachments->nelts; i++) {
+        const fhir_attachment_t *link = &APR_ARRAY_IDX(pins->attachments, i, fhir_attachment_facts_t).link;
+        if (link->binary_version_id && strcmp(link->binary_id, binary_id) == 0 &&
+            strcmp(link->binary_version_id, version_id) == 0) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static fhir_error_t *store_form(fhir_resource_write_t *write, const fhir_exchange_t *exchange,
+                                const fhir_membership_t *membership, fhir_resolve_fn resolve, void *resolve_baton)
+{
+    const fhir_addresses_t addresses = fhir_exchange_addresses(exchange);
+    fhir_store_resource_t *stored = apr_pcalloc(exchange->pool, sizeof(*stored));
+    pins_t pins = {exchange, membership, write->type, write->id, NULL, NULL};
+    fhir_prepare_t how = {0};
+    how.addresses = &addresses;
+    how.resolve = resolve;
+    how.resolve_baton = resolve_baton;
+    if (write->kind == FHIR_CHANGE_UPDATE) {
+        how.pinned = was_pinned;
+        how.pinned_baton = &pins;
+    }
+    FHIR_TRY(fhir_resource_prepare(stored, &write->sent, &how, exchange->pool));
+    FHIR_TRY(pins.error);
+    write->change.stored = stored;
+    write->change.index_values = fhir_search_index(write->type, stored, &addresses, exchange->pool);
+    return NULL;
+}
+
+fhir_error_t *fhir_write_prepare(fhir_resource_write_t *write, const fhir_exchange_t *exchange,
+                                 const fhir_membership_t *membership, fhir_resolve_fn resolve, void *resolve_baton)
+{
+    fhir_resource_change_t *change = &write->change;
+    memset(change, 0, sizeof(*change));
+    write->has_change = !(write->kind == FHIR_CHANGE_CREATE && write->existing);
+    if (!write->has_change) {
+        write->result = write->existing;
+        return NULL;
+    }
+    change->kind = write->kind;
+    change->project_id = membership->project_id;
+    change->membership_id = membership->id;
+    change->type = write->type;
+    change->id = write->id;
+    change->may_create = exchange->settings->update_create;
+    FHIR_TRY(fhir_random_uuid(&change->version_id, exchange->pool));
+    change->expected_version = write->expected_version;
+    if (write->existing && !change->expected_version) {
+        change->expected_version = write->existing->version_id;
+    }
+    return write->kind == FHIR_CHANGE_DELETE ? NULL : store_form(write, exchange, membership, resolve, resolve_baton);
+}
+
+/* ---- commit ---- */
+
+fhir_error_t *fhir_write_commit(fhir_resource_write_t *write, const fhir_exchange_t *exchange)
+{
+    fhir_call_t call = fhir_exchange_call_after_body(exchange);
+    call.cancelled = NULL; /* everything is there: finish even if the client hung up */
+    FHIR_TRY(fhir_meta_resource_commit(&write->result, exchange->app->meta, &write->change, &call));
+    write->created |= write->result->change == FHIR_CHANGE_CREATE || write->result->sequence == 1;
+    return NULL;
+}
+
+static int by_condition(const void *a, const void *b)
+{
+    const fhir_resource_write_t *left = *(const fhir_resource_write_t *const *)a;
+    const fhir_resource_write_t *right = *(const fhir_resource_write_t *const *)b;
+    int order = strcmp(left->type, right->type);
+    return order ? order : strcmp(left->condition->canonical, right->condition->canonical);
+}
+
+/* All in one order, so that no two transactions wait for each other. */
+static fhir_error_t *lock_conditions(fhir_transaction_t *transaction, const apr_array_header_t *writes,
+                                     const fhir_membership_t *membership, apr_pool_t *pool)
+{
+    apr_array_header_t *sorted = apr_array_make(pool, writes->nelts, sizeof(fhir_resource_write_t *));
+    int i;
+    for (i = 0; i < writes->nelts; i++) {
+        fhir_resource_write_t *write = APR_ARRAY_IDX(writes, i, fhir_resource_write_t *);
+        if (write->condition) {
+            APR_ARRAY_PUSH(sorted, fhir_resource_write_t *) = write;
+        }
+    }
+    qsort(sorted->elts, (size_t)sorted->nelts, sizeof(fhir_resource_write_t *), by_condition);
+    for (i = 0; i < sorted->nelts; i++) {
+        const fhir_resource_write_t *write = APR_ARRAY_IDX(sorted, i, fhir_resource_write_t *);
+        FHIR_TRY(fhir_transaction_lock(transaction, membership->project_id, write->type, write->condition->canonical));
+    }
+    return NULL;
+}
+
+static int same_match(const fhir_resource_t *a, const fhir_resource_t *b)
+{
+    return a == b || (a && b && strcmp(a->version_id, b->version_id) == 0);
+}
+
+/* Under the locks: does the condition still find what the write was prepared for? */
+static fhir_error_t *check_condition(const fhir_resource_write_t *write, fhir_transaction_t *transaction,
+                                     const fhir_membership_t *membership, apr_pool_t *pool)
+{
+    fhir_resource_write_t again = *write;
+    apr_array_header_t *matches;
+    if (!write->condition) {
+        return NULL;
+    }
+    FHIR_TRY(fhir_transaction_search(&matches, transaction, membership->project_id, write->condition, 2));
+    FHIR_TRY(take_match(&again, matches, pool));
+    return same_match(again.existing, write->existing)
+               ? NULL
+               : fhir_error_public(pool, FHIR_ERROR_CONFLICT,
+                                   "Somebody else wrote a %s that the condition finds. Send the request again.",
+                                   write->type);
+}
+
+static fhir_error_t *write_all(fhir_transaction_t *transaction, const apr_array_header_t *writes,
+                               const apr_array_header_t *binaries, const fhir_binary_t **binary_results)
+{
+    int i;
+    for (i = 0; binaries && i < binaries->nelts; i++) {
+        FHIR_TRY(fhir_transaction_write_binary(&binary_results[i], transaction,
+                                               APR_ARRAY_IDX(binaries, i, const fhir_version_change_t *)));
+    }
+    for (i = 0; i < writes->nelts; i++) {
+        fhir_resource_write_t *write = APR_ARRAY_IDX(writes, i, fhir_resource_write_t *);
+        if (write->has_change) {
+            FHIR_TRY(fhir_transaction_write(&write->result, transaction, &write->change));
+            write->created = write->result->change == FHIR_CHANGE_CREATE || write->result->sequence == 1;
+        }
+    }
+    return NULL;
+}
+
+static fhir_error_t *run_transaction(fhir_transaction_t *transaction, const apr_array_header_t *writes,
+                                     const apr_array_header_t *binaries, const fhir_binary_t **binary_results,
+                                     const fhir_exchange_t *exchange, const fhir_membership_t *membership)
+{
+    int i;
+    FHIR_TRY(lock_conditions(transaction, writes, membership, exchange->pool));
+    for (i = 0; i < writes->nelts; i++) {
+        FHIR_TRY(check_condition(APR_ARRAY_IDX(writes, i, fhir_resource_write_t *), transaction, membership,
+                                 exchange->pool));
+    }
+    FHIR_TRY(write_all(transaction, writes, binaries, binary_results));
+    return fhir_transaction_commit(transaction);
+}
+
+fhir_error_t *fhir_writes_commit(const apr_array_header_t *writes, const apr_array_header_t *binaries,
+                                 const fhir_binary_t **binary_results, const fhir_exchange_t *exchange,
+                                 const fhir_membership_t *membership)
+{
+    fhir_call_t call = fhir_exchange_call_after_body(exchange);
+    fhir_transaction_t *transaction;
+    fhir_error_t *error;
+    call.cancelled = NULL;
+    FHIR_TRY(fhir_meta_begin(&transaction, exchange->app->meta, &call));
+    error = run_transaction(transaction, writes, binaries, binary_results, exchange, membership);
+    if (error) {
+        fhir_transaction_rollback(transaction);
+    }
+    return error;
+}

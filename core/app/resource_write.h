@@ -1,0 +1,46 @@
+/* Writes of resources other than Binary: prepared first, then made current, alone or several at once. Private to
+ * core/app. */
+#ifndef FHIR_APP_RESOURCE_WRITE_H
+#define FHIR_APP_RESOURCE_WRITE_H
+
+#include "../meta/resources.h"
+#include "exchange.h"
+
+/* One write on its way. Whoever makes it fills in the first part. */
+typedef struct fhir_resource_write_t {
+    fhir_change_kind_t kind;
+    const char *type;
+    const char *id;                 /* NULL: of a conditional write that has to find it */
+    fhir_sent_resource_t sent;      /* document NULL: DELETE */
+    const char *expected_version;   /* see fhir_resource_change_t */
+    const fhir_search_t *condition; /* NULL: unconditional */
+
+    const fhir_resource_t *existing; /* what the condition found; NULL: nothing */
+    fhir_resource_change_t change;
+    int has_change;                /* 0: a conditional create that found something */
+    const fhir_resource_t *result; /* the new version, or `existing` */
+    int created;                   /* 201 */
+} fhir_resource_write_t;
+
+/* Strict search of If-None-Exist, or of the query of a conditional update. INVALID: unknown parameters, none at all,
+ * or result parameters. */
+fhir_error_t *fhir_condition_parse(const fhir_search_t **condition, const fhir_exchange_t *exchange, const char *type,
+                                   const char *query) FHIR_MUST_CHECK;
+
+/* Looks up the condition and fills in id, existing and kind. PRECONDITION_FAILED: several match. */
+fhir_error_t *fhir_write_resolve(fhir_resource_write_t *write, const fhir_exchange_t *exchange,
+                                 const fhir_membership_t *membership) FHIR_MUST_CHECK;
+/* Normalises, indexes and fills in `change`. `resolve` may be NULL. */
+fhir_error_t *fhir_write_prepare(fhir_resource_write_t *write, const fhir_exchange_t *exchange,
+                                 const fhir_membership_t *membership, fhir_resolve_fn resolve,
+                                 void *resolve_baton) FHIR_MUST_CHECK;
+/* Fills in `result`, for a write without condition. */
+fhir_error_t *fhir_write_commit(fhir_resource_write_t *write, const fhir_exchange_t *exchange) FHIR_MUST_CHECK;
+/* The conditions hold still (under their locks), and every write is made, Binaries (array of fhir_version_change_t *,
+ * may be NULL; their results go to `binary_results`) included; or nothing is. CONFLICT: a condition changed meanwhile:
+ * resolve and prepare again. */
+fhir_error_t *fhir_writes_commit(const apr_array_header_t *writes, const apr_array_header_t *binaries,
+                                 const fhir_binary_t **binary_results, const fhir_exchange_t *exchange,
+                                 const fhir_membership_t *membership) FHIR_MUST_CHECK;
+
+#endif
