@@ -8,7 +8,8 @@ import subprocess
 import sys
 
 FUNCTION, FILE = 80, 800
-names = subprocess.run(["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.c", "*.h", "*.py", "*.sh"],
+names = subprocess.run(["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.c", "*.h", "*.def", "*.py",
+                        "*.sh"],
                        capture_output=True, text=True, check=True).stdout.split()
 problems = []
 functions = []

