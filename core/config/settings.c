@@ -1,6 +1,8 @@
 /* The settings as a whole: made with defaults, filled line by line, merged for a virtual host, checked at the end. */
 #include "settings.h"
 
+#include "../base/host_list.h"
+#include "../base/network.h"
 #include "directives.h"
 
 #include <string.h>
@@ -40,6 +42,10 @@ fhir_settings_t *fhir_settings_create(apr_pool_t *pool)
     settings->refused_extensions = fhir_words(FHIR_DEFAULT_REFUSED_EXTENSIONS, pool);
     settings->inline_content_types = fhir_words(FHIR_DEFAULT_INLINE_TYPES, pool);
     settings->cors_origins = apr_array_make(pool, 1, sizeof(const char *));
+    settings->fetch_hosts = apr_array_make(pool, 1, sizeof(fhir_host_pattern_t));
+    settings->fetch_addresses = apr_array_make(pool, 1, sizeof(fhir_network_t));
+    settings->fetch_max_size = (apr_off_t)100 << 20;
+    settings->fetch_timeout = apr_time_from_sec(300);
     settings->request_timeout = apr_time_from_sec(30);
     settings->body_timeout = apr_time_from_sec(30);
     settings->given = apr_hash_make(pool);
@@ -236,5 +242,6 @@ fhir_error_t *fhir_settings_finish(fhir_settings_t *settings)
                                  settings->base_url);
     }
     FHIR_TRY(finish_stores(settings));
+    FHIR_TRY(fhir_settings_finish_fetch(settings));
     return finish_signing(settings);
 }

@@ -51,6 +51,13 @@ typedef struct fhir_settings_t {
     int accept_json_as_fhir;                   /* off */
     int fill_attachments;                      /* on */
     apr_array_header_t *cors_origins;          /* of const char *; "*": any; empty: none */
+    /* attachments of other servers */
+    int fetch_external;                  /* off */
+    apr_array_header_t *fetch_hosts;     /* of fhir_host_pattern_t */
+    apr_array_header_t *fetch_addresses; /* of fhir_network_t: private ones that may be connected to */
+    apr_off_t fetch_max_size;            /* 100M */
+    apr_interval_time_t fetch_timeout;   /* 5m */
+    const char *fetch_ca_file;           /* NULL: the system's */
     /* time */
     apr_interval_time_t request_timeout; /* 30s: database and store work of a request, body transfer apart */
     apr_interval_time_t body_timeout;    /* 30s: between two reads of a request body */

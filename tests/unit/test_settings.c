@@ -1,6 +1,7 @@
 /* core/config: values, limits and advice of every directive, merging, cross checks, and the reader of httpd files. */
 #include "fhir_error.h"
 
+#include "core/base/host_list.h"
 #include "core/config/settings.h"
 #include "tests/unit/unit.h"
 
@@ -110,7 +111,7 @@ static void test_table_is_sound(void)
         CU_ASSERT(row->max_arguments < 0 || row->max_arguments >= row->min_arguments);
         CU_ASSERT_PTR_NOT_NULL(row->set);
     }
-    CU_ASSERT_EQUAL(rows, 27);
+    CU_ASSERT_EQUAL(rows, 35);
 }
 
 static int same_words(const apr_array_header_t *one, const apr_array_header_t *other)
@@ -150,6 +151,9 @@ static void test_defaults_are_those_of_the_table(void)
     CU_ASSERT_EQUAL(plain->max_resource_size, told->max_resource_size);
     CU_ASSERT_EQUAL(plain->max_bundle_size, told->max_bundle_size);
     CU_ASSERT_EQUAL(plain->max_inline_data, told->max_inline_data);
+    CU_ASSERT_EQUAL(plain->fetch_external, told->fetch_external);
+    CU_ASSERT_EQUAL(plain->fetch_max_size, told->fetch_max_size);
+    CU_ASSERT_EQUAL(plain->fetch_timeout, told->fetch_timeout);
     CU_ASSERT_EQUAL(plain->fill_attachments, told->fill_attachments);
     CU_ASSERT_EQUAL(plain->signed_url_lifetime, told->signed_url_lifetime);
     CU_ASSERT_EQUAL(plain->signed_url_window, told->signed_url_window);
@@ -398,6 +402,44 @@ static void test_finish(void)
     ASSERT_ADVICE("overlaps", fhir_settings_finish(settings));
 }
 
+/* ---- attachments of other servers ---- */
+
+static void test_fetch(void)
+{
+    fhir_settings_t *settings = complete();
+    fhir_settings_t *host = fresh();
+    const char *file = write_file("ca.pem", "", 0600);
+    CU_ASSERT_EQUAL(settings->fetch_external, 0);
+    FHIR_ASSERT_OK(set(settings, "FhirBinaryFetchExternal", "on", NULL));
+    ASSERT_ADVICE("FhirBinaryFetchHosts files.example.org", fhir_settings_finish(settings));
+    ASSERT_ADVICE("is not a host", set(settings, "FhirBinaryFetchHosts", "https://files.example.org/", NULL));
+    ASSERT_ADVICE("is not a host", set(settings, "FhirBinaryFetchHosts", "files.example.org", "*", NULL));
+    FHIR_ASSERT_OK(set(settings, "FhirBinaryFetchHosts", "files.example.org", "*.cdn.example.org", NULL));
+    FHIR_ASSERT_OK(set(settings, "FhirBinaryFetchHosts", "pacs.example.org:8443", NULL));
+    CU_ASSERT_EQUAL(settings->fetch_hosts->nelts, 3);
+    CU_ASSERT_TRUE(fhir_host_listed(settings->fetch_hosts, "pacs.example.org", 8443));
+    ASSERT_ADVICE("is not a network", set(settings, "FhirBinaryFetchAddresses", "10.1.2.3/8", NULL));
+    ASSERT_ADVICE("is not a network", set(settings, "FhirBinaryFetchAddresses", "0.0.0.0/0", NULL));
+    FHIR_ASSERT_OK(set(settings, "FhirBinaryFetchAddresses", "10.0.0.0/8", "fd00::/8", NULL));
+    FHIR_ASSERT_OK(set(settings, "FhirBinaryFetchAddresses", "127.0.0.1", NULL));
+    CU_ASSERT_EQUAL(settings->fetch_addresses->nelts, 3);
+    ASSERT_ADVICE("absolute path", set(settings, "FhirBinaryFetchCAFile", "ca.pem", NULL));
+    ASSERT_ADVICE("can't be read", set(settings, "FhirBinaryFetchCAFile", "/nonexistent/ca.pem", NULL));
+    FHIR_ASSERT_OK(set(settings, "FhirBinaryFetchCAFile", file, NULL));
+    CU_ASSERT_STRING_EQUAL(settings->fetch_ca_file, file);
+    ASSERT_ADVICE("between 1s and 60m", set(settings, "FhirBinaryFetchTimeout", "61m", NULL));
+    ASSERT_ADVICE("between 1 and 16T", set(settings, "FhirBinaryFetchMaxSize", "0", NULL));
+    FHIR_ASSERT_OK(fhir_settings_finish(settings));
+    /* A virtual host's hosts take the place of the main server's. */
+    FHIR_ASSERT_OK(set(host, "FhirBinaryFetchHosts", "other.example.org", NULL));
+    host = fhir_settings_merge(settings, host, pool);
+    FHIR_ASSERT_OK(fhir_settings_finish(host));
+    CU_ASSERT_EQUAL(host->fetch_external, 1);
+    CU_ASSERT_EQUAL(host->fetch_hosts->nelts, 1);
+    CU_ASSERT_TRUE(fhir_host_listed(host->fetch_hosts, "other.example.org", 443));
+    CU_ASSERT_EQUAL(host->fetch_addresses->nelts, 3);
+}
+
 static void test_merge(void)
 {
     fhir_settings_t *base = complete();
@@ -521,6 +563,7 @@ static const fhir_unit_test_t tests[] = {
     {"stores", test_stores},
     {"issuers", test_issuers},
     {"finish", test_finish},
+    {"fetch", test_fetch},
     {"merge", test_merge},
     {"a merge failure is told at the end", test_merge_failure_is_told_at_the_end},
     {"reads httpd files", test_reads_httpd_files},
