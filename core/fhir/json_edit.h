@@ -6,7 +6,7 @@
 
 typedef struct fhir_json_edits_t fhir_json_edits_t;
 
-/* `document` and `pool` outlive the edits. */
+/* `document`, `pool` and the texts given as `json` (they are not copied) outlive the edits. */
 fhir_json_edits_t *fhir_json_edits_create(const fhir_json_document_t *document, apr_pool_t *pool);
 /* JSON text instead of the value. */
 void fhir_json_edit_replace(fhir_json_edits_t *edits, int node, const char *json);
@@ -16,8 +16,8 @@ void fhir_json_edit_remove(fhir_json_edits_t *edits, int node);
 void fhir_json_edit_add_member(fhir_json_edits_t *edits, int object, const char *name, const char *json);
 /* A new item before child number `index` (count: at the end). */
 void fhir_json_edit_insert_item(fhir_json_edits_t *edits, int array, int index, const char *json);
-/* The new text; the same as before if there were no edits. Two edits of one value, or edits inside a value that goes,
- * are INTERNAL. */
+/* The new text, NUL-terminated; the same as before if there were no edits. Two edits of one value, or edits inside a
+ * value that goes, are INTERNAL. */
 fhir_error_t *fhir_json_edits_apply(const char **text, apr_size_t *length,
                                     const fhir_json_edits_t *edits) FHIR_MUST_CHECK;
 
