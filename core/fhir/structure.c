@@ -123,6 +123,15 @@ fhir_element_kind_t fhir_structure_element(const fhir_structure_t **element, con
     return found ? found->kind : FHIR_ELEMENT_UNKNOWN;
 }
 
+const char *fhir_structure_member(const fhir_structure_t *structure, int number)
+{
+    while (structure && number >= structure->count) {
+        number -= structure->count;
+        structure = structure->base;
+    }
+    return structure ? structure->elements[number].name : NULL;
+}
+
 /* `_status` goes where `status` goes. */
 static int has_flag(const char *resource_type, const char *name, int flag)
 {

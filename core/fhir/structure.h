@@ -26,6 +26,8 @@ const fhir_structure_t *fhir_structure_of_resource(const char *type);
  * none. */
 fhir_element_kind_t fhir_structure_element(const fhir_structure_t **element, const fhir_structure_t *structure,
                                            const char *name, apr_size_t length);
+/* The names of its elements, those of its base too: number 0, 1, ... NULL: there are no more. */
+const char *fhir_structure_member(const fhir_structure_t *structure, int number);
 /* Is the top-level element part of _summary=true (isSummary), and of _summary=text (mandatory)? */
 int fhir_structure_in_summary(const char *resource_type, const char *element);
 int fhir_structure_mandatory(const char *resource_type, const char *element);
