@@ -19,6 +19,9 @@ typedef struct fhir_search_parameter_t {
     fhir_search_type_t type;
     /* Where the values are: JSON member paths joined with '|', lists are walked through: "basedOn", "name.family",
      * "valueCodeableConcept|component.valueCodeableConcept". An item filter is written `telecom[system=phone].value`.
+     * `deceasedDateTime=true`: the value is `true` if the member is there; `=false` at the end: the value if there is
+     * no other. A path ends at a primitive or: TOKEN at CodeableConcept, Coding, Identifier, ContactPoint; REFERENCE at
+     * Reference (else it is a canonical or uri); DATE at Period. HumanName, Address and Timing are spelled out.
      */
     const char *paths;
     /* REFERENCE: the resource types that it may lead to, joined with '|'; NULL: any. For a parameter like `patient`
