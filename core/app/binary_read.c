@@ -39,6 +39,10 @@ static fhir_error_t *answer(fhir_response_t **response, const fhir_exchange_t *e
 
 static fhir_error_t *negotiate(fhir_format_t *format, const fhir_exchange_t *exchange)
 {
+    if (exchange->in_bundle) {
+        *format = FHIR_FORMAT_JSON;
+        return NULL;
+    }
     return fhir_negotiate_binary(format, fhir_request_header(exchange->request, "Accept"),
                                  fhir_query_get(exchange->query, "_format"), exchange->settings->accept_json_as_fhir,
                                  exchange->pool);

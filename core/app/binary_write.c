@@ -1,4 +1,6 @@
 /* create and update: body -> object -> version. */
+#include "binary_write.h"
+
 #include "access.h"
 #include "form_response.h"
 #include "intake.h"
@@ -8,7 +10,7 @@
 #include <string.h>
 
 /* A write on its way. */
-typedef struct write_t {
+struct fhir_binary_write_t {
     fhir_exchange_t *exchange;
     fhir_binary_facts_t facts;
     fhir_write_headers_t headers;
@@ -16,7 +18,8 @@ typedef struct write_t {
     fhir_version_change_t change;
     int is_resource;
     int stands_on_facts; /* no If-Match, and yet the version that the decision saw must still be the current one */
-} write_t;
+    int exists;          /* and is not deleted */
+};
 
 static fhir_error_t *refuse_conditional_create(const fhir_exchange_t *exchange)
 {
@@ -34,12 +37,12 @@ static fhir_error_t *check_preconditions(const char **expected, const fhir_excha
                                current ? current->last_updated : 0);
 }
 
-static fhir_interaction_t interaction_of(const write_t *write)
+static fhir_interaction_t interaction_of(const fhir_binary_write_t *write)
 {
     return write->change.kind == FHIR_CHANGE_CREATE ? FHIR_INTERACTION_CREATE : FHIR_INTERACTION_UPDATE;
 }
 
-static fhir_error_t *begin_body(write_t *write)
+static fhir_error_t *begin_body(fhir_binary_write_t *write)
 {
     fhir_exchange_t *exchange = write->exchange;
     fhir_format_t format;
@@ -57,7 +60,7 @@ static fhir_error_t *begin_body(write_t *write)
 }
 
 /* A raw write: content and type are new; what the headers do not name stays as it was. */
-static void change_of_raw(write_t *write)
+static void change_of_raw(fhir_binary_write_t *write)
 {
     fhir_version_change_t *change = &write->change;
     change->content_type = write->headers.content_type;
@@ -68,7 +71,7 @@ static void change_of_raw(write_t *write)
     change->keep_elements = 1;
 }
 
-static fhir_error_t *check_resource_id(const write_t *write, const fhir_binary_resource_t *resource)
+static fhir_error_t *check_resource_id(const fhir_binary_write_t *write, const fhir_binary_resource_t *resource)
 {
     fhir_error_t *error;
     /* FHIR R4 http.html#create: an id in the body of a create is ignored. */
@@ -87,7 +90,7 @@ static fhir_error_t *check_resource_id(const write_t *write, const fhir_binary_r
 
 /* X-Security-Context beside a Binary resource: FHIR says nothing of it, but who sends it wants the content protected,
  * so it is never dropped. */
-static fhir_error_t *context_of_resource(write_t *write, const fhir_binary_resource_t *resource)
+static fhir_error_t *context_of_resource(fhir_binary_write_t *write, const fhir_binary_resource_t *resource)
 {
     const char *header = write->headers.security_context;
     const char *element = resource->security_context;
@@ -104,7 +107,7 @@ static fhir_error_t *context_of_resource(write_t *write, const fhir_binary_resou
 
 /* A resource write replaces everything it can say. Without `data` the bytes stay: a client that read the metadata,
  * changed it and put it back must not lose the file. */
-static fhir_error_t *change_of_resource(write_t *write, const fhir_binary_resource_t *resource)
+static fhir_error_t *change_of_resource(fhir_binary_write_t *write, const fhir_binary_resource_t *resource)
 {
     fhir_version_change_t *change = &write->change;
     FHIR_TRY(check_resource_id(write, resource));
@@ -124,7 +127,7 @@ static fhir_error_t *change_of_resource(write_t *write, const fhir_binary_resour
     return NULL;
 }
 
-static const char *context_after(const write_t *write)
+static const char *context_after(const fhir_binary_write_t *write)
 {
     const fhir_binary_t *current = write->facts.current;
     if (write->change.keep_security_context) {
@@ -133,7 +136,7 @@ static const char *context_after(const write_t *write)
     return write->change.security_context;
 }
 
-static fhir_error_t *take_body(write_t *write)
+static fhir_error_t *take_body(fhir_binary_write_t *write)
 {
     const fhir_binary_resource_t *resource;
     FHIR_TRY(fhir_intake_read(&resource, write->intake));
@@ -164,7 +167,7 @@ static int surely_refused(const fhir_error_t *error)
 
 /* What was decided before the body would not hold for what is there after it: `If-None-Match` promises that nothing is
  * overwritten, and a patient's scope reaches by the security context, which somebody may have changed meanwhile. */
-static void stand_on_facts(write_t *write)
+static void stand_on_facts(fhir_binary_write_t *write)
 {
     const fhir_exchange_t *exchange = write->exchange;
     fhir_version_change_t *change = &write->change;
@@ -175,14 +178,14 @@ static void stand_on_facts(write_t *write)
     }
 }
 
-static fhir_error_t *overtaken(const write_t *write)
+static fhir_error_t *overtaken(const fhir_binary_write_t *write)
 {
     int asked = fhir_request_header(write->exchange->request, "If-None-Match") != NULL;
     return fhir_error_public(write->exchange->pool, asked ? FHIR_ERROR_PRECONDITION_FAILED : FHIR_ERROR_CONFLICT,
                              "Somebody else changed this Binary while the body arrived. Read it and send yours again.");
 }
 
-static fhir_error_t *commit_version(const fhir_binary_t **binary, write_t *write)
+static fhir_error_t *commit_version(const fhir_binary_t **binary, fhir_binary_write_t *write)
 {
     fhir_call_t call = fhir_exchange_call_after_body(write->exchange);
     fhir_error_t *error;
@@ -205,7 +208,8 @@ static void count_upload(fhir_app_t *app, const fhir_binary_t *binary, const fhi
     }
 }
 
-static fhir_error_t *store_version(const fhir_binary_t **binary, write_t *write)
+/* Everything but the database's last word. */
+static fhir_error_t *prepare_version(fhir_binary_write_t *write)
 {
     fhir_version_change_t *change = &write->change;
     fhir_error_t *error;
@@ -216,28 +220,33 @@ static fhir_error_t *store_version(const fhir_binary_t **binary, write_t *write)
     error = take_body(write);
     if (error) {
         fhir_intake_discard(write->intake);
-        return error;
     }
-    FHIR_TRY(commit_version(binary, write));
-    count_upload(write->exchange->app, *binary, change->content);
-    return NULL;
+    return error;
+}
+
+static fhir_error_t *begin_create(fhir_binary_write_t *write)
+{
+    fhir_exchange_t *exchange = write->exchange;
+    FHIR_TRY(fhir_access(&write->facts, exchange, FHIR_INTERACTION_CREATE, NULL));
+    FHIR_TRY(refuse_conditional_create(exchange));
+    write->change.kind = FHIR_CHANGE_CREATE;
+    FHIR_TRY(fhir_random_uuid(&write->change.binary_id, exchange->pool));
+    return begin_body(write);
 }
 
 fhir_error_t *fhir_binary_create(fhir_response_t **response, fhir_exchange_t *exchange)
 {
-    write_t write = {0};
+    fhir_binary_write_t write = {0};
     const fhir_binary_t *binary;
     write.exchange = exchange;
-    FHIR_TRY(fhir_access(&write.facts, exchange, FHIR_INTERACTION_CREATE, NULL));
-    FHIR_TRY(refuse_conditional_create(exchange));
-    write.change.kind = FHIR_CHANGE_CREATE;
-    FHIR_TRY(fhir_random_uuid(&write.change.binary_id, exchange->pool));
-    FHIR_TRY(begin_body(&write));
-    FHIR_TRY(store_version(&binary, &write));
+    FHIR_TRY(begin_create(&write));
+    FHIR_TRY(prepare_version(&write));
+    FHIR_TRY(commit_version(&binary, &write));
+    count_upload(exchange->app, binary, write.change.content);
     return fhir_form_written(response, exchange, binary, write.facts.membership->id, 201);
 }
 
-static fhir_error_t *check_update_target(const write_t *write)
+static fhir_error_t *check_update_target(const fhir_binary_write_t *write)
 {
     const fhir_exchange_t *exchange = write->exchange;
     if (!fhir_id_valid(exchange->route.id)) {
@@ -251,43 +260,99 @@ static fhir_error_t *check_update_target(const write_t *write)
     return NULL;
 }
 
+static fhir_error_t *begin_update(fhir_binary_write_t *write)
+{
+    fhir_exchange_t *exchange = write->exchange;
+    FHIR_TRY(fhir_access(&write->facts, exchange, FHIR_INTERACTION_UPDATE, NULL));
+    FHIR_TRY(check_update_target(write));
+    write->exists = write->facts.current && write->facts.current->change != FHIR_CHANGE_DELETE;
+    FHIR_TRY(check_preconditions(&write->change.expected_version, exchange, write->facts.current));
+    FHIR_TRY(fhir_check_if_none_match(exchange, write->exists ? write->facts.current->version_id : NULL));
+    write->change.kind = FHIR_CHANGE_UPDATE;
+    write->change.binary_id = exchange->route.id;
+    write->change.may_create = exchange->settings->update_create;
+    return begin_body(write);
+}
+
 fhir_error_t *fhir_binary_update(fhir_response_t **response, fhir_exchange_t *exchange)
 {
-    write_t write = {0};
+    fhir_binary_write_t write = {0};
     const fhir_binary_t *binary;
-    int exists;
     write.exchange = exchange;
-    FHIR_TRY(fhir_access(&write.facts, exchange, FHIR_INTERACTION_UPDATE, NULL));
-    FHIR_TRY(check_update_target(&write));
-    exists = write.facts.current && write.facts.current->change != FHIR_CHANGE_DELETE;
-    FHIR_TRY(check_preconditions(&write.change.expected_version, exchange, write.facts.current));
-    FHIR_TRY(fhir_check_if_none_match(exchange, exists ? write.facts.current->version_id : NULL));
-    write.change.kind = FHIR_CHANGE_UPDATE;
-    write.change.binary_id = exchange->route.id;
-    write.change.may_create = exchange->settings->update_create;
-    FHIR_TRY(begin_body(&write));
-    FHIR_TRY(store_version(&binary, &write));
+    FHIR_TRY(begin_update(&write));
+    FHIR_TRY(prepare_version(&write));
+    FHIR_TRY(commit_version(&binary, &write));
+    count_upload(exchange->app, binary, write.change.content);
     return fhir_form_written(response, exchange, binary, write.facts.membership->id,
-                             binary->sequence == 1 || !exists ? 201 : 200);
+                             binary->sequence == 1 || !write.exists ? 201 : 200);
+}
+
+static fhir_error_t *begin_delete(fhir_binary_write_t *write)
+{
+    fhir_exchange_t *exchange = write->exchange;
+    fhir_version_change_t *change = &write->change;
+    FHIR_TRY(fhir_access(&write->facts, exchange, FHIR_INTERACTION_DELETE, NULL));
+    FHIR_TRY(check_preconditions(&change->expected_version, exchange, write->facts.current));
+    change->kind = FHIR_CHANGE_DELETE;
+    change->project_id = write->facts.membership->project_id;
+    change->membership_id = write->facts.membership->id;
+    change->binary_id = exchange->route.id;
+    change->keep_security_context = 1; /* whoever revives the Binary must still be one who may */
+    return fhir_random_uuid(&change->version_id, exchange->pool);
 }
 
 fhir_error_t *fhir_binary_delete(fhir_response_t **response, fhir_exchange_t *exchange)
 {
-    fhir_binary_facts_t facts;
-    fhir_version_change_t change = {0};
+    fhir_binary_write_t write = {0};
     const fhir_binary_t *tombstone;
     fhir_call_t call = fhir_exchange_call(exchange);
-    FHIR_TRY(fhir_access(&facts, exchange, FHIR_INTERACTION_DELETE, NULL));
-    FHIR_TRY(check_preconditions(&change.expected_version, exchange, facts.current));
-    change.kind = FHIR_CHANGE_DELETE;
-    change.project_id = facts.membership->project_id;
-    change.membership_id = facts.membership->id;
-    change.binary_id = exchange->route.id;
-    change.keep_security_context = 1; /* whoever revives the Binary must still be one who may */
-    FHIR_TRY(fhir_random_uuid(&change.version_id, exchange->pool));
-    FHIR_TRY(fhir_meta_commit(&tombstone, exchange->app->meta, &change, &call));
+    write.exchange = exchange;
+    FHIR_TRY(begin_delete(&write));
+    FHIR_TRY(fhir_meta_commit(&tombstone, exchange->app->meta, &write.change, &call));
     *response = fhir_response_create(204, exchange->pool);
     (*response)->content_length = -1;
     fhir_response_header(*response, "ETag", apr_psprintf(exchange->pool, "W/\"%s\"", tombstone->version_id));
     return NULL;
+}
+
+/* ---- as a part of a transaction ---- */
+
+fhir_error_t *fhir_binary_write_prepare(fhir_binary_write_t **write, fhir_exchange_t *exchange, fhir_change_kind_t kind)
+{
+    fhir_binary_write_t *made = apr_pcalloc(exchange->pool, sizeof(*made));
+    made->exchange = exchange;
+    *write = made;
+    switch (kind) {
+    case FHIR_CHANGE_CREATE:
+        FHIR_TRY(begin_create(made));
+        return prepare_version(made);
+    case FHIR_CHANGE_UPDATE:
+        FHIR_TRY(begin_update(made));
+        return prepare_version(made);
+    case FHIR_CHANGE_DELETE:
+        return begin_delete(made);
+    }
+    return NULL;
+}
+
+const fhir_version_change_t *fhir_binary_write_change(const fhir_binary_write_t *write)
+{
+    return &write->change;
+}
+
+fhir_error_t *fhir_binary_write_answer(fhir_response_t **response, fhir_binary_write_t *write,
+                                       const fhir_binary_t *binary)
+{
+    if (write->change.kind == FHIR_CHANGE_DELETE) {
+        *response = fhir_response_create(204, write->exchange->pool);
+        return NULL;
+    }
+    count_upload(write->exchange->app, binary, write->change.content);
+    return fhir_form_written(response, write->exchange, binary, write->facts.membership->id,
+                             binary->sequence == 1 || !write->exists ? 201 : 200);
+}
+
+void fhir_binary_write_discard(fhir_binary_write_t *write)
+{
+    fhir_intake_discard(write->intake);
 }

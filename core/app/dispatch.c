@@ -29,6 +29,24 @@ static const rule_t rules[] = {
     {FHIR_ROUTE_PRESIGNED_URL, FHIR_METHOD_GET, fhir_presigned_url},
     {FHIR_ROUTE_PRESIGNED_URL, FHIR_METHOD_HEAD, fhir_presigned_url},
     {FHIR_ROUTE_PRESIGNED_URL, FHIR_METHOD_POST, fhir_presigned_url},
+    {FHIR_ROUTE_RESOURCE_INSTANCE, FHIR_METHOD_GET, fhir_resource_read},
+    {FHIR_ROUTE_RESOURCE_INSTANCE, FHIR_METHOD_HEAD, fhir_resource_read},
+    {FHIR_ROUTE_RESOURCE_INSTANCE, FHIR_METHOD_PUT, fhir_resource_update},
+    {FHIR_ROUTE_RESOURCE_INSTANCE, FHIR_METHOD_PATCH, fhir_resource_patch},
+    {FHIR_ROUTE_RESOURCE_INSTANCE, FHIR_METHOD_DELETE, fhir_resource_delete},
+    {FHIR_ROUTE_RESOURCE_TYPE, FHIR_METHOD_GET, fhir_resource_search},
+    {FHIR_ROUTE_RESOURCE_TYPE, FHIR_METHOD_HEAD, fhir_resource_search},
+    {FHIR_ROUTE_RESOURCE_TYPE, FHIR_METHOD_POST, fhir_resource_create},
+    {FHIR_ROUTE_RESOURCE_TYPE, FHIR_METHOD_PUT, fhir_resource_conditional_update},
+    {FHIR_ROUTE_RESOURCE_SEARCH, FHIR_METHOD_POST, fhir_resource_search},
+    {FHIR_ROUTE_RESOURCE_SEARCH, FHIR_METHOD_GET, fhir_resource_search},
+    {FHIR_ROUTE_RESOURCE_SEARCH, FHIR_METHOD_HEAD, fhir_resource_search},
+    {FHIR_ROUTE_RESOURCE_VERSION, FHIR_METHOD_GET, fhir_resource_vread},
+    {FHIR_ROUTE_RESOURCE_VERSION, FHIR_METHOD_HEAD, fhir_resource_vread},
+    {FHIR_ROUTE_RESOURCE_HISTORY, FHIR_METHOD_GET, fhir_resource_history},
+    {FHIR_ROUTE_RESOURCE_HISTORY, FHIR_METHOD_HEAD, fhir_resource_history},
+    {FHIR_ROUTE_BASE, FHIR_METHOD_POST, fhir_bundle},
+    {FHIR_ROUTE_AUTH_ME, FHIR_METHOD_GET, fhir_auth_me},
     {FHIR_ROUTE_METADATA, FHIR_METHOD_GET, fhir_metadata},
     {FHIR_ROUTE_METADATA, FHIR_METHOD_HEAD, fhir_metadata},
     {FHIR_ROUTE_TOKEN, FHIR_METHOD_POST, fhir_oauth_token},
@@ -70,6 +88,9 @@ static const char *way_round(const fhir_exchange_t *exchange)
     fhir_method_t method = exchange->request->method;
     const char *id = exchange->route.id;
     int searches = id ? strcmp(id, "_search") == 0 : method == FHIR_METHOD_GET || method == FHIR_METHOD_HEAD;
+    if (exchange->route.kind == FHIR_ROUTE_BASE) {
+        return " Search within a type, such as Patient?name=Simpson; POST takes batch and transaction Bundles.";
+    }
     if (exchange->route.kind != FHIR_ROUTE_TYPE && exchange->route.kind != FHIR_ROUTE_INSTANCE) {
         return "";
     }
@@ -166,6 +187,26 @@ static fhir_response_t *respond(fhir_exchange_t *exchange)
     }
     fhir_cors_headers(response, exchange->settings, exchange->request);
     return response;
+}
+
+/* What a Bundle may ask for: nothing that issues tokens, and no Bundle in a Bundle. */
+static int entry_allowed(fhir_route_kind_t route)
+{
+    return route == FHIR_ROUTE_METADATA || route == FHIR_ROUTE_UNKNOWN ||
+           (route >= FHIR_ROUTE_TYPE && route != FHIR_ROUTE_SIGNED && route != FHIR_ROUTE_AUTH_ME &&
+            route != FHIR_ROUTE_BASE);
+}
+
+fhir_response_t *fhir_answer_entry(const fhir_exchange_t *outer, fhir_request_t *request)
+{
+    fhir_exchange_t exchange = {0};
+    fhir_response_t *response = NULL;
+    fhir_error_t *error;
+    fhir_exchange_for_entry(&exchange, outer, request);
+    error = entry_allowed(exchange.route.kind)
+                ? interact(&response, &exchange)
+                : fhir_error_public(request->pool, FHIR_ERROR_INVALID, "A Bundle entry can't ask for this address.");
+    return error ? failure(&exchange, error) : response;
 }
 
 /* FHIR R4 http.html#custom: the id is ours, because logs go by it; the client's own comes back beside it. */

@@ -1,6 +1,8 @@
 /* What every interaction needs: deadlines, the unread body, the format of resource answers. */
 #include "exchange.h"
 
+#include <string.h>
+
 /* An unread rest of at most so many bytes is drained by the server: cheaper than a new connection. */
 #define DRAIN_AT_MOST 65536
 
@@ -24,6 +26,20 @@ fhir_call_t fhir_exchange_call(const fhir_exchange_t *exchange)
 fhir_call_t fhir_exchange_call_after_body(const fhir_exchange_t *exchange)
 {
     return call_until(exchange, apr_time_now() + exchange->settings->request_timeout);
+}
+
+void fhir_exchange_for_entry(fhir_exchange_t *exchange, const fhir_exchange_t *outer, fhir_request_t *request)
+{
+    memset(exchange, 0, sizeof(*exchange));
+    exchange->app = outer->app;
+    exchange->settings = outer->settings;
+    exchange->request = request;
+    exchange->pool = request->pool;
+    exchange->principal = outer->principal;
+    exchange->medplum = outer->medplum;
+    exchange->in_bundle = 1;
+    exchange->query = apr_array_make(request->pool, 0, sizeof(fhir_parameter_t));
+    fhir_route(&exchange->route, outer->settings, request->path, request->pool);
 }
 
 void fhir_exchange_leave_body(const fhir_exchange_t *exchange, fhir_response_t *response)

@@ -52,7 +52,7 @@ typedef struct fhir_exchange_t {
     apr_array_header_t *query; /* of fhir_parameter_t */
     fhir_principal_t principal;
     int medplum;   /* the caller sent X-Medplum: extended */
-    int in_bundle; /* an entry of a batch: a Binary reads as a resource without data */
+    int in_bundle; /* an entry of a Bundle: a Binary reads as a resource without data */
 } fhir_exchange_t;
 
 /* A database or store call that must end by the request's deadline. */
@@ -65,6 +65,12 @@ void fhir_exchange_leave_body(const fhir_exchange_t *exchange, fhir_response_t *
 fhir_addresses_t fhir_exchange_addresses(const fhir_exchange_t *exchange);
 /* JSON or XML for an answer that is a resource; NOT_ACCEPTABLE, INVALID. */
 fhir_error_t *fhir_exchange_resource_format(fhir_format_t *format, const fhir_exchange_t *exchange) FHIR_MUST_CHECK;
+
+/* An exchange for one entry of a Bundle, asked by the same principal. `request` has a pool of its own, an absolute path
+ * under the FHIR base, and a body in memory. */
+void fhir_exchange_for_entry(fhir_exchange_t *exchange, const fhir_exchange_t *outer, fhir_request_t *request);
+/* dispatch.c: answers it. Never NULL. */
+fhir_response_t *fhir_answer_entry(const fhir_exchange_t *outer, fhir_request_t *request);
 
 /* authenticate.c: fills exchange->principal, once. UNAUTHENTICATED, UNAVAILABLE. */
 fhir_error_t *fhir_authenticate(fhir_exchange_t *exchange) FHIR_MUST_CHECK;

@@ -132,7 +132,7 @@ fhir_error_t *fhir_form_read(fhir_response_t **response, const fhir_exchange_t *
     if (how.wanted && !names_data(how.wanted)) {
         dropped = 1;
     }
-    how.with_data = has_data(binary) && !dropped && !exchange->medplum &&
+    how.with_data = has_data(binary) && !dropped && !exchange->medplum && !exchange->in_bundle &&
                     binary->content->size <= exchange->settings->max_inline_data;
     how.subsetted = how.wanted != NULL || dropped || (has_data(binary) && !how.with_data && !exchange->medplum);
     *response = fhir_response_create(200, exchange->pool);
@@ -145,7 +145,7 @@ static fhir_error_t *representation(fhir_response_t *response, const fhir_exchan
 {
     fhir_binary_render_t how = {0};
     how.format = format;
-    how.with_data = wants_data && has_data(binary) && !exchange->medplum &&
+    how.with_data = wants_data && has_data(binary) && !exchange->medplum && !exchange->in_bundle &&
                     binary->content->size <= exchange->settings->max_inline_data;
     how.subsetted = has_data(binary) && !how.with_data && !exchange->medplum;
     if (exchange->medplum && binary->content) {

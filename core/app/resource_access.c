@@ -41,3 +41,14 @@ fhir_error_t *fhir_resource_access(fhir_resource_facts_t *facts, fhir_exchange_t
     }
     return NULL;
 }
+
+fhir_error_t *fhir_member(const fhir_membership_t **membership, fhir_exchange_t *exchange)
+{
+    fhir_call_t call = fhir_exchange_call(exchange);
+    fhir_resource_decision_t input = {0};
+    FHIR_TRY(fhir_authenticate(exchange));
+    FHIR_TRY(fhir_meta_load_membership(membership, exchange->app->meta, &exchange->principal.key, &call));
+    input.interaction = FHIR_INTERACTION_READ;
+    input.membership = *membership;
+    return fhir_decide_resource(&input, exchange->pool);
+}

@@ -10,6 +10,8 @@
 fhir_error_t *fhir_resource_access(fhir_resource_facts_t *facts, fhir_exchange_t *exchange,
                                    fhir_interaction_t interaction, const char *id,
                                    const char *version_id) FHIR_MUST_CHECK;
+/* Who asks, when no resource is concerned: an active membership, whatever the scopes say. */
+fhir_error_t *fhir_member(const fhir_membership_t **membership, fhir_exchange_t *exchange) FHIR_MUST_CHECK;
 /* The decision alone, for a resource type that a Bundle entry or an include names. */
 fhir_error_t *fhir_resource_decide(const fhir_exchange_t *exchange, const fhir_membership_t *membership,
                                    fhir_interaction_t interaction, const char *type, const char *id) FHIR_MUST_CHECK;

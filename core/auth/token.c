@@ -24,6 +24,8 @@ const char *fhir_token_payload(const fhir_token_request_t *request, apr_pool_t *
     fhir_text_addf(&json, ",\"iat\":%" APR_TIME_T_FMT ",\"exp\":%" APR_TIME_T_FMT, issued,
                    issued + apr_time_sec(request->lifetime));
     add_member(&json, "jti", request->token_id);
+    /* By this claim the Medplum SDK knows a server that has auth/me. */
+    add_member(&json, "login_id", request->token_id);
     fhir_text_add(&json, "}");
     return json.text;
 }
