@@ -1,5 +1,7 @@
 /* Dates of any precision as ranges of microseconds (FHIR R4 datatypes.html#dateTime, search.html#date). */
-#include "search.h"
+#include "search_private.h"
+
+#include <string.h>
 
 #define SECOND ((apr_time_t)1000000)
 #define MINUTE (60 * SECOND)
@@ -150,4 +152,47 @@ int fhir_date_range(apr_time_t *low, apr_time_t *high, const char *text)
     *low = bounded(first);
     *high = bounded(first + width - 1);
     return *at == '\0';
+}
+
+/* The day of `days` days after 0001-01-01. */
+static void civil(int *year, int *month, int *day, apr_time_t days)
+{
+    *year = (int)(days / 366) + 1; /* too early by at most 7 years */
+    while (days >= (day_start(*year + 1, 1, 1) - FHIR_DATE_MIN) / DAY) {
+        (*year)++;
+    }
+    days -= (day_start(*year, 1, 1) - FHIR_DATE_MIN) / DAY;
+    for (*month = 1; days >= days_in_month(*year, *month); (*month)++) {
+        days -= days_in_month(*year, *month);
+    }
+    *day = (int)days + 1;
+}
+
+const char *fhir_search_date_canonical(const char *text, apr_time_t low, apr_time_t high, apr_pool_t *pool)
+{
+    apr_time_t width = high - low + 1;
+    apr_time_t rest = (low - FHIR_DATE_MIN) % DAY;
+    int year;
+    int month;
+    int day;
+    fhir_text_t result;
+    if (!strchr(text, 'T') || low == FHIR_DATE_MIN || high == FHIR_DATE_MAX) {
+        return text;
+    }
+    civil(&year, &month, &day, (low - FHIR_DATE_MIN) / DAY);
+    fhir_text_init(&result, pool);
+    fhir_text_addf(&result, "%04d-%02d-%02dT%02d:%02d", year, month, day, (int)(rest / (60 * MINUTE)),
+                   (int)(rest / MINUTE % 60));
+    if (width < MINUTE) {
+        fhir_text_addf(&result, ":%02d", (int)(rest / SECOND % 60));
+    }
+    if (width < SECOND) {
+        int digits_count = 6;
+        for (; width > 1; width /= 10) {
+            digits_count--;
+        }
+        fhir_text_addf(&result, ".%.*s", digits_count, apr_psprintf(pool, "%06d", (int)(rest % SECOND)));
+    }
+    fhir_text_add(&result, "Z");
+    return result.text;
 }

@@ -1,7 +1,6 @@
 /* How strings are compared in searches: without case, accents, punctuation and runs of white space
  * (search.html#string). The table is made by dev/generate_fold.py. */
 #include "../base/utf8.h"
-#include "search.h"
 #include "search_private.h"
 
 #include <stdint.h>
@@ -82,16 +81,4 @@ const char *fhir_search_fold(const char *text, apr_pool_t *pool)
         left -= length;
     }
     return result.text;
-}
-
-const char *fhir_search_cut(const char *text, apr_pool_t *pool)
-{
-    apr_size_t length = FHIR_INDEX_TEXT_MAX;
-    if (strlen(text) <= length) {
-        return text;
-    }
-    while (length > 0 && ((unsigned char)text[length] & 0xC0u) == 0x80u) {
-        length--;
-    }
-    return apr_pstrmemdup(pool, text, length);
 }
