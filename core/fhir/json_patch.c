@@ -291,7 +291,7 @@ fhir_error_t *fhir_json_patch(const char **patched, apr_size_t *patched_length, 
                               const fhir_json_document_t *patch, apr_size_t limit, apr_pool_t *pool)
 {
     patching_t patching;
-    operation_t *operations;
+    operation_t *operations = NULL;
     int i;
     memset(&patching, 0, sizeof(patching));
     patching.pool = pool;
