@@ -12,4 +12,8 @@ const char *fhir_own_answer(fhir_format_t format, const fhir_text_t *json);
 /* `before` as it is, then `string` as a JSON string. */
 void fhir_answer_string(fhir_text_t *json, const char *before, const char *string);
 
+/* capability_resources.c: `,{"type":...}` for every type but Binary; `,"searchParam":[...]` for all types. */
+void fhir_capability_resources(fhir_text_t *json, int update_create);
+void fhir_capability_common_parameters(fhir_text_t *json);
+
 #endif

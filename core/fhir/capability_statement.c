@@ -17,6 +17,19 @@
     "current version's bytes without credentials until it expires. With upload=true the URL takes one PUT of the "     \
     "content with the Binary's own content type, which makes a new version."
 
+#define RESOURCES                                                                                                      \
+    "Resources other than Binary are taken and answered as JSON. They are kept as they are sent: every number, "       \
+    "string "                                                                                                          \
+    "and unknown extension comes back. Checked are JSON, resourceType, id and the shape of references and "            \
+    "attachments; resources are not validated against profiles. Attachment URLs that name a Binary of this server "    \
+    "are "                                                                                                             \
+    "stored as Binary/[id] and read as signed URLs by whoever may read the Binary; size, hash, contentType, title "    \
+    "and "                                                                                                             \
+    "creation are filled in if absent. _include finds the Binaries of attachments by the element's name: "             \
+    "DiagnosticReport:presented-form, DocumentReference:content, Media:content, Patient:photo. Search results are "    \
+    "sorted by _lastUpdated, and _summary, _elements, _total, _count, _include, _revinclude and Prefer: "              \
+    "handling=strict work. Patches are JSON Patch."
+
 static void add_head(fhir_text_t *json, const fhir_capability_t *capability)
 {
     fhir_text_add(json, "{\"resourceType\":\"CapabilityStatement\",\"name\":\"FhirBinaryServer\","
@@ -81,10 +94,14 @@ const char *fhir_capability_statement(fhir_format_t format, const fhir_capabilit
     fhir_text_t json;
     fhir_text_init(&json, pool);
     add_head(&json, capability);
-    fhir_text_add(&json, ",\"rest\":[{\"mode\":\"server\",");
+    fhir_answer_string(&json, ",\"rest\":[{\"mode\":\"server\",\"documentation\":", RESOURCES);
+    fhir_text_add(&json, ",");
     add_security(&json, capability);
     fhir_text_add(&json, ",\"resource\":[");
     add_binary(&json, capability);
-    fhir_text_add(&json, "]}]}");
+    fhir_capability_resources(&json, capability->update_create);
+    fhir_text_add(&json, "],\"interaction\":[{\"code\":\"transaction\"},{\"code\":\"batch\"}]");
+    fhir_capability_common_parameters(&json);
+    fhir_text_add(&json, "}]}");
     return fhir_own_answer(format, &json);
 }

@@ -318,12 +318,15 @@ static const fhir_element_t CAPABILITY_STATEMENT_SOFTWARE[] = {
     ELEMENT, {"name", "string", 0, 0}, {"version", "string", 0, 0}, END};
 static const fhir_element_t CAPABILITY_STATEMENT_IMPLEMENTATION[] = {
     ELEMENT, {"description", "string", 0, 0}, {"url", "url", 0, 0}, END};
-static const fhir_element_t CAPABILITY_STATEMENT_REST[] = {ELEMENT,
-                                                           {"mode", "code", 0, 0},
-                                                           {"documentation", "markdown", 0, 0},
-                                                           {"security", "CapabilityStatement.rest.security", 0, 0},
-                                                           {"resource", "CapabilityStatement.rest.resource", 1, 0},
-                                                           END};
+static const fhir_element_t CAPABILITY_STATEMENT_REST[] = {
+    ELEMENT,
+    {"mode", "code", 0, 0},
+    {"documentation", "markdown", 0, 0},
+    {"security", "CapabilityStatement.rest.security", 0, 0},
+    {"resource", "CapabilityStatement.rest.resource", 1, 0},
+    {"interaction", "CapabilityStatement.rest.resource.interaction", 1, 0},
+    {"searchParam", "CapabilityStatement.rest.resource.searchParam", 1, 0},
+    END};
 static const fhir_element_t CAPABILITY_STATEMENT_REST_SECURITY[] = {
     ELEMENT, {"cors", "boolean", 0, 0}, {"service", "CodeableConcept", 1, 0}, {"description", "markdown", 0, 0}, END};
 static const fhir_element_t CAPABILITY_STATEMENT_REST_RESOURCE[] = {
@@ -338,10 +341,14 @@ static const fhir_element_t CAPABILITY_STATEMENT_REST_RESOURCE[] = {
     {"conditionalRead", "code", 0, 0},
     {"conditionalUpdate", "boolean", 0, 0},
     {"conditionalDelete", "code", 0, 0},
+    {"searchInclude", "string", 1, 0},
+    {"searchParam", "CapabilityStatement.rest.resource.searchParam", 1, 0},
     {"operation", "CapabilityStatement.rest.resource.operation", 1, 0},
     END};
 static const fhir_element_t CAPABILITY_STATEMENT_REST_RESOURCE_INTERACTION[] = {
     ELEMENT, {"code", "code", 0, 0}, {"documentation", "markdown", 0, 0}, END};
+static const fhir_element_t CAPABILITY_STATEMENT_REST_RESOURCE_SEARCH_PARAM[] = {
+    ELEMENT, {"name", "string", 0, 0}, {"type", "code", 0, 0}, {"documentation", "markdown", 0, 0}, END};
 static const fhir_element_t CAPABILITY_STATEMENT_REST_RESOURCE_OPERATION[] = {
     ELEMENT, {"name", "string", 0, 0}, {"definition", "canonical", 0, 0}, {"documentation", "markdown", 0, 0}, END};
 
@@ -363,6 +370,7 @@ static const fhir_datatype_t DATATYPES[] = {
     {"CapabilityStatement.rest.resource", 0, CAPABILITY_STATEMENT_REST_RESOURCE},
     {"CapabilityStatement.rest.resource.interaction", 0, CAPABILITY_STATEMENT_REST_RESOURCE_INTERACTION},
     {"CapabilityStatement.rest.resource.operation", 0, CAPABILITY_STATEMENT_REST_RESOURCE_OPERATION},
+    {"CapabilityStatement.rest.resource.searchParam", 0, CAPABILITY_STATEMENT_REST_RESOURCE_SEARCH_PARAM},
     {"CapabilityStatement.rest.security", 0, CAPABILITY_STATEMENT_REST_SECURITY},
     {"CapabilityStatement.software", 0, CAPABILITY_STATEMENT_SOFTWARE},
     {"CodeableConcept", 0, CODEABLE_CONCEPT},
