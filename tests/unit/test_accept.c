@@ -201,6 +201,30 @@ static void test_resource(void)
     }
 }
 
+static void test_json_only(void)
+{
+    static const struct {
+        const char *accept;
+        const char *format;
+        int ok;
+    } cases[] = {{NULL, NULL, 1},
+                 {"*/*", NULL, 1},
+                 {"application/fhir+json", NULL, 1},
+                 {"text/html,application/xhtml+xml,application/xml;q=0.9,image/webp,*/*;q=0.8", NULL, 1},
+                 {"application/xml, application/json;q=0.1", NULL, 1},
+                 {"application/fhir+xml", NULL, 0},
+                 {"application/fhir+xml, application/json;q=0", NULL, 0},
+                 {"*/*", "xml", 0},
+                 {"application/fhir+xml", "json", 1},
+                 {"application/fhir+turtle", NULL, 0}};
+    apr_size_t i;
+    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        fhir_error_t *error = fhir_negotiate_json(cases[i].accept, cases[i].format, pool);
+        CU_ASSERT_EQUAL(error == NULL, cases[i].ok);
+        CU_ASSERT(!error || error->code == FHIR_ERROR_NOT_ACCEPTABLE);
+    }
+}
+
 static void test_very_long(void)
 {
     int count = 20000;
@@ -258,6 +282,7 @@ static const fhir_unit_test_t tests[] = {{"binary accept", test_binary_accept},
                                          {"binary malformed", test_binary_malformed},
                                          {"_format", test_format_parameter},
                                          {"resource", test_resource},
+                                         {"JSON only", test_json_only},
                                          {"very long", test_very_long},
                                          {"random bytes", test_random_bytes},
                                          {NULL, NULL}};

@@ -167,7 +167,61 @@ static void test_moving_between_contexts(void)
     CU_ASSERT_EQUAL(decided(ACTIVE, PATIENT_MATCHING, FHIR_INTERACTION_UPDATE, OWN, "Patient/p1", 0, pool), OK);
 }
 
-static const fhir_unit_test_t tests[] = {{"every combination", test_every_combination},
+static int decided_resource(const fhir_membership_t *membership, const char *scope, fhir_interaction_t interaction,
+                            const char *type, const char *id)
+{
+    fhir_resource_decision_t input = {0};
+    fhir_error_t *error;
+    input.membership = membership;
+    input.scopes = scope ? fhir_scopes_parse(scope, pool) : NULL;
+    input.patient = "p1";
+    input.interaction = interaction;
+    input.type = type;
+    input.id = id;
+    error = fhir_decide_resource(&input, pool);
+    return error ? (int)error->code : OK;
+}
+
+static void test_resources(void)
+{
+    static const struct {
+        const char *scope;
+        fhir_interaction_t interaction;
+        const char *type;
+        const char *id;
+        int code;
+    } cases[] = {
+        {NULL, FHIR_INTERACTION_DELETE, "Patient", "x", OK},
+        {"openid", FHIR_INTERACTION_CREATE, "Patient", NULL, OK},
+        {"user/Patient.rs", FHIR_INTERACTION_READ, "Patient", "x", OK},
+        {"user/Patient.rs", FHIR_INTERACTION_SEARCH, "Patient", NULL, OK},
+        {"user/Patient.rs", FHIR_INTERACTION_UPDATE, "Patient", "x", FHIR_ERROR_FORBIDDEN},
+        {"user/Patient.rs", FHIR_INTERACTION_READ, "Media", "x", FHIR_ERROR_FORBIDDEN},
+        {"user/PatientX.rs", FHIR_INTERACTION_READ, "Patient", "x", FHIR_ERROR_FORBIDDEN},
+        {"user/Pat.rs", FHIR_INTERACTION_READ, "Patient", "x", FHIR_ERROR_FORBIDDEN},
+        {"user/*.r", FHIR_INTERACTION_READ, "Media", "x", OK},
+        {"system/Media.write", FHIR_INTERACTION_DELETE, "Media", "x", OK},
+        {"system/Media.write", FHIR_INTERACTION_READ, "Media", "x", FHIR_ERROR_FORBIDDEN},
+        {"patient/*.cruds", FHIR_INTERACTION_READ, "Patient", "p1", OK},
+        {"patient/*.cruds", FHIR_INTERACTION_READ, "Patient", "p2", FHIR_ERROR_FORBIDDEN},
+        {"patient/*.cruds", FHIR_INTERACTION_SEARCH, "Patient", NULL, FHIR_ERROR_FORBIDDEN},
+        {"patient/*.cruds", FHIR_INTERACTION_READ, "Media", "p1", FHIR_ERROR_FORBIDDEN},
+        {"patient/Media.rs user/Media.r", FHIR_INTERACTION_READ, "Media", "m", OK},
+        {"user/Media.r?status=x", FHIR_INTERACTION_READ, "Media", "m", FHIR_ERROR_FORBIDDEN},
+    };
+    const fhir_membership_t member = {"m", PROJECT, NULL, 0, 1};
+    const fhir_membership_t disabled = {"m", PROJECT, NULL, 1, 0};
+    size_t i;
+    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        CU_ASSERT_EQUAL(decided_resource(&member, cases[i].scope, cases[i].interaction, cases[i].type, cases[i].id),
+                        cases[i].code);
+    }
+    CU_ASSERT_EQUAL(decided_resource(NULL, NULL, FHIR_INTERACTION_READ, "Patient", "x"), FHIR_ERROR_UNAUTHENTICATED);
+    CU_ASSERT_EQUAL(decided_resource(&disabled, NULL, FHIR_INTERACTION_READ, "Patient", "x"), FHIR_ERROR_FORBIDDEN);
+}
+
+static const fhir_unit_test_t tests[] = {{"resources", test_resources},
+                                         {"every combination", test_every_combination},
                                          {"existence is not revealed", test_existence_is_not_revealed},
                                          {"moving between contexts", test_moving_between_contexts},
                                          {NULL, NULL}};

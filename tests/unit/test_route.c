@@ -53,6 +53,14 @@ static void test_routes_at_the_root(void)
         {"/.well-known/smart-configuration", FHIR_ROUTE_SMART_CONFIGURATION, NULL, NULL},
         {"/.well-known/jwks.json", FHIR_ROUTE_JWKS, NULL, NULL},
         {"/oauth2/token", FHIR_ROUTE_TOKEN, NULL, NULL},
+        {"/fhir/R4", FHIR_ROUTE_BASE, NULL, NULL},
+        {"/fhir/R4/", FHIR_ROUTE_BASE, NULL, NULL},
+        {"/fhir/R4/Patient", FHIR_ROUTE_RESOURCE_TYPE, NULL, NULL},
+        {"/fhir/R4/Patient/_search", FHIR_ROUTE_RESOURCE_SEARCH, NULL, NULL},
+        {"/fhir/R4/Patient/1", FHIR_ROUTE_RESOURCE_INSTANCE, "1", NULL},
+        {"/fhir/R4/Patient/1/_history", FHIR_ROUTE_RESOURCE_HISTORY, "1", NULL},
+        {"/fhir/R4/Patient/1/_history/2", FHIR_ROUTE_RESOURCE_VERSION, "1", "2"},
+        {"/auth/me", FHIR_ROUTE_AUTH_ME, NULL, NULL},
         {"/storage/1/2", FHIR_ROUTE_SIGNED, "1", "2"},
     };
     fhir_settings_t settings = settings_at("/", "/storage/");
@@ -65,9 +73,13 @@ static void test_routes_at_the_root(void)
 
 static void test_unknown_below_our_bases(void)
 {
-    static const char *const paths[] = {"/fhir/R4",
-                                        "/fhir/R4/",
-                                        "/fhir/R4/Patient/1",
+    static const char *const paths[] = {"/fhir/R4/Nothing",
+                                        "/fhir/R4/patient/1",
+                                        "/fhir/R4/Patient//1",
+                                        "/fhir/R4/Patient/1/2",
+                                        "/fhir/R4/Patient/1/$everything",
+                                        "/fhir/R4/Patient/1/_history/2/3",
+                                        "/fhir/R4/_history",
                                         "/fhir/R4/binary/1",
                                         "/fhir/R4/Binary//1",
                                         "/fhir/R4/Binary/1/_history/2/3",
