@@ -45,11 +45,13 @@ def server(postgres):
 @pytest.fixture(scope="session")
 def environment(server):
     """What every program is told."""
-    ours, other = server.project("Clients"), server.project("Another hospital")
+    project, other = server.cli.project_create("Clients"), server.project("Another hospital")
+    profile = "Practitioner/dr-alice-smith"
+    identity, secret = server.cli.client_create(project, "Clients' application", "--profile", profile)
     screenshots = httpd.BUILD / "clients"
     screenshots.mkdir(parents=True, exist_ok=True)
     return {
-        "FHIR_BASE_URL": server.base, "FHIR_CLIENT_ID": ours.id, "FHIR_CLIENT_SECRET": ours.secret,
+        "FHIR_BASE_URL": server.base, "FHIR_CLIENT_ID": identity, "FHIR_CLIENT_SECRET": secret, "FHIR_PROFILE": profile,
         "FHIR_OTHER_CLIENT_ID": other.id, "FHIR_OTHER_CLIENT_SECRET": other.secret,
         "FHIR_PAGE_PORT": str(server.page_port), "FHIR_APP_DIRECTORY": str(server.root / "app"),
         "FHIR_ACCESS_LOG": str(server.access_log), "FHIR_OUTPUT": str(screenshots),

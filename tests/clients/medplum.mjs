@@ -7,7 +7,7 @@ import {
 } from '@medplum/core';
 import { check, serve } from './checks.mjs';
 import {
-  accessToken, baseUrl, body, bytes, fhirBase, login, others, ours, plain, readable, refused, sameBytes, sha256,
+  accessToken, baseUrl, body, bytes, fhirBase, login, others, ourProfile, ours, plain, readable, refused, sameBytes, sha256,
   signedUrl, stored, utf8,
 } from './support.mjs';
 
@@ -39,7 +39,15 @@ check("startClientLogin", async () => {
   assert.ok(claims.exp * 1000 > Date.now() + 60_000 && claims.iss && claims.sub && claims.aud, JSON.stringify(claims));
   const active = medplum.getActiveLogin();
   assert.match(active.project.reference, /^Project\/[A-Za-z0-9.-]{1,64}$/);
-  assert.match(active.profile.reference, /^[A-Z][A-Za-z]+\/[A-Za-z0-9.-]{1,64}$/);
+  assert.equal(active.profile.reference, ourProfile);
+});
+
+check("startClientLogin resolves to the profile", async () => {
+  const medplum = new MedplumClient({ baseUrl });
+  const profile = await medplum.startClientLogin(ours.clientId, ours.clientSecret);
+  assert.equal(`${profile?.resourceType}/${profile?.id}`, ourProfile);
+  assert.deepEqual(medplum.getProfile(), profile);
+  assert.equal('Project/' + medplum.getProject().id, medplum.getActiveLogin().project.reference);
 });
 
 check("startClientLogin with the credentials in the header", async () => {
@@ -63,9 +71,7 @@ check("startClientLogin with a wrong secret", async () => {
 check("auth/me after startClientLogin", async () => {
   const medplum = await login();
   const session = await medplum.get('auth/me');
-  const [type, id] = medplum.getActiveLogin().profile.reference.split('/');
-  assert.equal(session.profile.resourceType, type);
-  assert.equal(session.profile.id, id);
+  assert.equal(`${session.profile.resourceType}/${session.profile.id}`, ourProfile);
   assert.equal(session.project.resourceType, 'Project');
   assert.equal('Project/' + session.project.id, medplum.getActiveLogin().project.reference);
   await refused(new MedplumClient({ baseUrl }).get('auth/me'), 'login');

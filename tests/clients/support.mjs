@@ -12,6 +12,7 @@ export const baseUrl = given('FHIR_BASE_URL');
 export const fhirBase = baseUrl + 'fhir/R4/';
 export const storageBase = baseUrl + 'storage/';
 export const ours = { clientId: given('FHIR_CLIENT_ID'), clientSecret: given('FHIR_CLIENT_SECRET') };
+export const ourProfile = given('FHIR_PROFILE'); // of the membership of ours
 export const others = { clientId: given('FHIR_OTHER_CLIENT_ID'), clientSecret: given('FHIR_OTHER_CLIENT_SECRET') };
 
 /** A MedplumClient of ours (or of `who`), logged in. */
