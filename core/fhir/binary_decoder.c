@@ -59,19 +59,19 @@ static void json_add(fhir_binary_decoder_t *decoder, const char *text, apr_size_
 static fhir_error_t *json_collect(fhir_binary_decoder_t *decoder, const fhir_json_event_t *event)
 {
     switch (event->kind) {
-    case FHIR_JSON_OBJECT:
+    case FHIR_JSON_EVENT_OBJECT:
         json_add(decoder, "{", 1, 1, 0);
         return NULL;
-    case FHIR_JSON_ARRAY:
+    case FHIR_JSON_EVENT_ARRAY:
         json_add(decoder, "[", 1, 1, 0);
         return NULL;
-    case FHIR_JSON_OBJECT_END:
+    case FHIR_JSON_EVENT_OBJECT_END:
         json_add(decoder, "}", 1, 0, 1);
         break;
-    case FHIR_JSON_ARRAY_END:
+    case FHIR_JSON_EVENT_ARRAY_END:
         json_add(decoder, "]", 1, 0, 1);
         break;
-    case FHIR_JSON_KEY:
+    case FHIR_JSON_EVENT_KEY:
         json_add(decoder, event->raw, event->raw_length, 1, 0);
         json_add(decoder, ":", 1, 0, 0);
         return NULL;
@@ -93,20 +93,20 @@ static fhir_error_t *json_key(fhir_binary_decoder_t *decoder, const char *name)
 static fhir_error_t *json_event(void *baton, const fhir_json_event_t *event)
 {
     fhir_binary_decoder_t *decoder = baton;
-    if (event->kind == FHIR_JSON_PIECE) {
+    if (event->kind == FHIR_JSON_EVENT_PIECE) {
         return event->length ? fhir_binary_data_piece(decoder, event->text, event->length)
                              : fhir_binary_data_begin(decoder);
     }
-    if (event->kind == FHIR_JSON_PIECES_END) {
+    if (event->kind == FHIR_JSON_EVENT_PIECES_END) {
         return fhir_binary_data_end(decoder);
     }
     if (event->depth == 0) {
-        return event->kind == FHIR_JSON_OBJECT || event->kind == FHIR_JSON_OBJECT_END
+        return event->kind == FHIR_JSON_EVENT_OBJECT || event->kind == FHIR_JSON_EVENT_OBJECT_END
                    ? NULL
                    : fhir_error_create(decoder->pool, FHIR_ERROR_INVALID, APR_SUCCESS,
                                        "The JSON body is not an object; a resource is one.", NULL);
     }
-    if (event->depth == 1 && event->kind == FHIR_JSON_KEY) {
+    if (event->depth == 1 && event->kind == FHIR_JSON_EVENT_KEY) {
         return json_key(decoder, event->text);
     }
     return json_collect(decoder, event);

@@ -28,13 +28,13 @@ static fhir_error_t *decide(look_t *look, int is_binary)
 static fhir_error_t *json_event(void *baton, const fhir_json_event_t *event)
 {
     look_t *look = baton;
-    if (event->depth == 0 && event->kind != FHIR_JSON_OBJECT) {
+    if (event->depth == 0 && event->kind != FHIR_JSON_EVENT_OBJECT) {
         return decide(look, 0);
     }
     if (event->depth != 1) {
         return NULL;
     }
-    if (event->kind == FHIR_JSON_KEY) {
+    if (event->kind == FHIR_JSON_EVENT_KEY) {
         look->only_known = look->only_known && fhir_binary_member_known(event->text);
         look->has_content_type = look->has_content_type || !strcmp(event->text, "contentType");
         look->has_data = look->has_data || !strcmp(event->text, "data");
@@ -42,7 +42,7 @@ static fhir_error_t *json_event(void *baton, const fhir_json_event_t *event)
         return NULL;
     }
     if (look->at_resource_type) {
-        return decide(look, event->kind == FHIR_JSON_STRING && !strcmp(event->text, "Binary"));
+        return decide(look, event->kind == FHIR_JSON_EVENT_STRING && !strcmp(event->text, "Binary"));
     }
     return NULL;
 }

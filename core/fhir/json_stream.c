@@ -52,7 +52,8 @@ fhir_error_t *fhir_json_keep(fhir_json_stream_t *stream, apr_size_t bytes)
                              stream->options.what, stream->options.kept_max);
 }
 
-fhir_error_t *fhir_json_emit(fhir_json_stream_t *stream, fhir_json_kind_t kind, const char *text, apr_size_t length)
+fhir_error_t *fhir_json_emit(fhir_json_stream_t *stream, fhir_json_event_kind_t kind, const char *text,
+                             apr_size_t length)
 {
     fhir_json_event_t event;
     memset(&event, 0, sizeof(event));
@@ -107,7 +108,7 @@ static fhir_error_t *number_end(fhir_json_stream_t *stream)
     if (state != NUMBER_ZERO && state != NUMBER_INTEGER && state != NUMBER_FRACTION && state != NUMBER_EXPONENT) {
         return fhir_json_malformed(stream, "a number is not complete");
     }
-    FHIR_TRY(fhir_json_emit(stream, FHIR_JSON_NUMBER, stream->raw.text, stream->raw.length));
+    FHIR_TRY(fhir_json_emit(stream, FHIR_JSON_EVENT_NUMBER, stream->raw.text, stream->raw.length));
     fhir_json_value_done(stream);
     return NULL;
 }
@@ -131,7 +132,7 @@ static fhir_error_t *number_step(fhir_json_stream_t *stream, unsigned char byte)
 static fhir_error_t *literal_step(fhir_json_stream_t *stream, unsigned char byte)
 {
     char character = (char)byte;
-    fhir_json_kind_t kind;
+    fhir_json_event_kind_t kind;
     if (character != stream->literal[stream->raw.length]) {
         return fhir_json_malformed(stream, "only true, false, null, numbers, strings, objects and arrays are values");
     }
@@ -139,7 +140,9 @@ static fhir_error_t *literal_step(fhir_json_stream_t *stream, unsigned char byte
     if (stream->literal[stream->raw.length]) {
         return NULL;
     }
-    kind = stream->literal[0] == 't' ? FHIR_JSON_TRUE : stream->literal[0] == 'f' ? FHIR_JSON_FALSE : FHIR_JSON_NULL;
+    kind = stream->literal[0] == 't'   ? FHIR_JSON_EVENT_TRUE
+           : stream->literal[0] == 'f' ? FHIR_JSON_EVENT_FALSE
+                                       : FHIR_JSON_EVENT_NULL;
     FHIR_TRY(fhir_json_emit(stream, kind, stream->raw.text, stream->raw.length));
     fhir_json_value_done(stream);
     return NULL;
@@ -155,7 +158,7 @@ static fhir_error_t *open_container(fhir_json_stream_t *stream, int object)
                                  "%s is nested more than %d levels deep at byte %" APR_OFF_T_FMT ".",
                                  stream->options.what, stream->options.depth_max, stream->offset);
     }
-    FHIR_TRY(fhir_json_emit(stream, object ? FHIR_JSON_OBJECT : FHIR_JSON_ARRAY, "", 0));
+    FHIR_TRY(fhir_json_emit(stream, object ? FHIR_JSON_EVENT_OBJECT : FHIR_JSON_EVENT_ARRAY, "", 0));
     stream->objects[stream->depth++] = (char)object;
     stream->state = object ? JSON_KEY_OR_END : JSON_VALUE_OR_END;
     stream->at_streamed = 0;
@@ -173,7 +176,7 @@ static fhir_error_t *close_container(fhir_json_stream_t *stream, unsigned char b
     }
     stream->depth--;
     fhir_text_clear(&stream->raw);
-    FHIR_TRY(fhir_json_emit(stream, object ? FHIR_JSON_OBJECT_END : FHIR_JSON_ARRAY_END, "", 0));
+    FHIR_TRY(fhir_json_emit(stream, object ? FHIR_JSON_EVENT_OBJECT_END : FHIR_JSON_EVENT_ARRAY_END, "", 0));
     fhir_json_value_done(stream);
     return NULL;
 }

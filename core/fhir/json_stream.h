@@ -7,24 +7,24 @@
 
 #define FHIR_JSON_DEPTH_MAX 64
 
-typedef enum fhir_json_kind_t {
-    FHIR_JSON_OBJECT = 1,
-    FHIR_JSON_OBJECT_END,
-    FHIR_JSON_ARRAY,
-    FHIR_JSON_ARRAY_END,
-    FHIR_JSON_KEY,
-    FHIR_JSON_STRING,
-    FHIR_JSON_NUMBER,
-    FHIR_JSON_TRUE,
-    FHIR_JSON_FALSE,
-    FHIR_JSON_NULL,
-    FHIR_JSON_PIECE,     /* of the streamed member's string; the first piece is empty */
-    FHIR_JSON_PIECES_END /* that string is complete */
-} fhir_json_kind_t;
+typedef enum fhir_json_event_kind_t {
+    FHIR_JSON_EVENT_OBJECT = 1,
+    FHIR_JSON_EVENT_OBJECT_END,
+    FHIR_JSON_EVENT_ARRAY,
+    FHIR_JSON_EVENT_ARRAY_END,
+    FHIR_JSON_EVENT_KEY,
+    FHIR_JSON_EVENT_STRING,
+    FHIR_JSON_EVENT_NUMBER,
+    FHIR_JSON_EVENT_TRUE,
+    FHIR_JSON_EVENT_FALSE,
+    FHIR_JSON_EVENT_NULL,
+    FHIR_JSON_EVENT_PIECE,     /* of the streamed member's string; the first piece is empty */
+    FHIR_JSON_EVENT_PIECES_END /* that string is complete */
+} fhir_json_event_kind_t;
 
 /* Texts are valid during the callback only. */
 typedef struct fhir_json_event_t {
-    fhir_json_kind_t kind;
+    fhir_json_event_kind_t kind;
     int depth;        /* objects and arrays around it */
     const char *text; /* KEY, STRING: decoded, NUL-terminated; PIECE: decoded bytes */
     apr_size_t length;

@@ -60,7 +60,7 @@ struct fhir_json_stream_t {
 
 fhir_error_t *fhir_json_malformed(fhir_json_stream_t *stream, const char *why) FHIR_MUST_CHECK;
 fhir_error_t *fhir_json_keep(fhir_json_stream_t *stream, apr_size_t bytes) FHIR_MUST_CHECK;
-fhir_error_t *fhir_json_emit(fhir_json_stream_t *stream, fhir_json_kind_t kind, const char *text,
+fhir_error_t *fhir_json_emit(fhir_json_stream_t *stream, fhir_json_event_kind_t kind, const char *text,
                              apr_size_t length) FHIR_MUST_CHECK;
 void fhir_json_value_done(fhir_json_stream_t *stream);
 /* The opening quote came. */

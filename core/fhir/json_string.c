@@ -14,7 +14,7 @@ fhir_error_t *fhir_json_string_begin(fhir_json_stream_t *stream, int is_key)
     stream->high = 0;
     fhir_text_clear(&stream->decoded);
     if (stream->in_pieces) {
-        return fhir_json_emit(stream, FHIR_JSON_PIECE, "", 0);
+        return fhir_json_emit(stream, FHIR_JSON_EVENT_PIECE, "", 0);
     }
     fhir_text_add_bytes(&stream->raw, "\"", 1);
     return NULL;
@@ -24,7 +24,7 @@ fhir_error_t *fhir_json_string_begin(fhir_json_stream_t *stream, int is_key)
 static fhir_error_t *take(fhir_json_stream_t *stream, const char *bytes, apr_size_t length)
 {
     if (stream->in_pieces) {
-        return fhir_json_emit(stream, FHIR_JSON_PIECE, bytes, length);
+        return fhir_json_emit(stream, FHIR_JSON_EVENT_PIECE, bytes, length);
     }
     fhir_text_add_bytes(&stream->decoded, bytes, length);
     return NULL;
@@ -59,18 +59,18 @@ static fhir_error_t *key_end(fhir_json_stream_t *stream)
                           name->length == strlen(stream->options.streamed) &&
                           !strcmp(name->text, stream->options.streamed);
     stream->state = JSON_COLON;
-    return fhir_json_emit(stream, FHIR_JSON_KEY, name->text, name->length);
+    return fhir_json_emit(stream, FHIR_JSON_EVENT_KEY, name->text, name->length);
 }
 
 static fhir_error_t *string_end(fhir_json_stream_t *stream)
 {
     if (stream->in_pieces) {
         stream->in_pieces = 0;
-        FHIR_TRY(fhir_json_emit(stream, FHIR_JSON_PIECES_END, "", 0));
+        FHIR_TRY(fhir_json_emit(stream, FHIR_JSON_EVENT_PIECES_END, "", 0));
     } else if (stream->is_key) {
         return key_end(stream);
     } else {
-        FHIR_TRY(fhir_json_emit(stream, FHIR_JSON_STRING, stream->decoded.text, stream->decoded.length));
+        FHIR_TRY(fhir_json_emit(stream, FHIR_JSON_EVENT_STRING, stream->decoded.text, stream->decoded.length));
     }
     fhir_json_value_done(stream);
     return NULL;

@@ -11,13 +11,13 @@ static fhir_error_t *trace(void *baton, const fhir_json_event_t *event)
     static const char *const SIGNS[] = {"", "{", "}", "[", "]", "k", "s", "", "", "", "", "p", "e"};
     fhir_text_t *line = baton;
     fhir_text_addf(line, "%d%s", event->depth, SIGNS[event->kind]);
-    if (event->kind == FHIR_JSON_PIECE) {
+    if (event->kind == FHIR_JSON_EVENT_PIECE) {
         fhir_text_addf(line, "<%.*s>", (int)event->length, event->text);
-    } else if (event->kind == FHIR_JSON_KEY || event->kind == FHIR_JSON_STRING) {
+    } else if (event->kind == FHIR_JSON_EVENT_KEY || event->kind == FHIR_JSON_EVENT_STRING) {
         fhir_text_addf(line, "<%s>%s", event->text, event->raw);
         CU_ASSERT_EQUAL(strlen(event->text), event->length);
         CU_ASSERT_EQUAL(strlen(event->raw), event->raw_length);
-    } else if (event->kind >= FHIR_JSON_NUMBER && event->kind <= FHIR_JSON_NULL) {
+    } else if (event->kind >= FHIR_JSON_EVENT_NUMBER && event->kind <= FHIR_JSON_EVENT_NULL) {
         fhir_text_add(line, event->raw);
     }
     fhir_text_add(line, " ");
