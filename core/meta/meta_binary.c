@@ -1,8 +1,6 @@
 /* Reading Binaries. What every request asks first is one statement: who asks, and the Binary in his project. */
 #include "pg.h"
 
-#include "../base/text.h"
-
 #include <string.h>
 
 /* The versions are left out where there is nothing to look up: an index lookup of null costs nothing. */
@@ -119,7 +117,7 @@ void fhir_pg_membership(fhir_membership_t *membership, const PGresult *result, i
     membership->active = fhir_pg_number(result, row, first_column + 4) != 0;
 }
 
-static const fhir_membership_t *read_membership(const PGresult *result, apr_pool_t *pool)
+const fhir_membership_t *fhir_pg_read_membership(const PGresult *result, apr_pool_t *pool)
 {
     fhir_membership_t *membership;
     if (PQntuples(result) == 0 || PQgetisnull(result, 0, 0)) {
@@ -141,8 +139,7 @@ static void read_versions(const fhir_binary_t **current, const fhir_binary_t **v
     }
 }
 
-/* What is no valid text for the database can't be in it. */
-static int is_valid(const char *text)
+int fhir_pg_is_valid(const char *text)
 {
     return fhir_utf8_valid(text, strlen(text));
 }
@@ -150,7 +147,7 @@ static int is_valid(const char *text)
 static const fhir_pg_statement_t *add_binary(fhir_pg_parameters_t *parameters, const char *binary_id,
                                              const char *version_id)
 {
-    if (!binary_id || !is_valid(binary_id)) {
+    if (!binary_id || !fhir_pg_is_valid(binary_id)) {
         return &load_membership;
     }
     fhir_pg_add_text(parameters, binary_id);
@@ -169,7 +166,7 @@ fhir_error_t *fhir_meta_load_binary(fhir_binary_facts_t *facts, fhir_meta_t *met
     const char *id;
     PGresult *result;
     memset(facts, 0, sizeof(*facts));
-    if (!is_valid(key->subject) || !is_valid(key->issuer)) {
+    if (!fhir_pg_is_valid(key->subject) || !fhir_pg_is_valid(key->issuer)) {
         return NULL;
     }
     fhir_pg_add_text(&parameters, key->subject);
@@ -177,7 +174,7 @@ fhir_error_t *fhir_meta_load_binary(fhir_binary_facts_t *facts, fhir_meta_t *met
     fhir_pg_add_text(&parameters, key->issuer);
     statement = add_binary(&parameters, binary_id, version_id);
     FHIR_TRY(fhir_pg_run(&result, meta, statement, &parameters, call));
-    facts->membership = read_membership(result, call->pool);
+    facts->membership = fhir_pg_read_membership(result, call->pool);
     if (facts->membership && statement != &load_membership) {
         id = apr_pstrdup(call->pool, binary_id);
         if (statement == &load_version) {
@@ -217,7 +214,7 @@ static void read_signed_version(fhir_signed_facts_t *facts, const PGresult *resu
 {
     const char *project_id;
     facts->key_active = fhir_pg_number(result, 0, AFTER_HEAD) != 0;
-    facts->membership = read_membership(result, pool);
+    facts->membership = fhir_pg_read_membership(result, pool);
     if (facts->membership) {
         project_id = facts->membership->project_id;
         facts->version = fhir_pg_version(result, 0, AFTER_HEAD + 1, project_id, binary_id, pool);
@@ -231,7 +228,7 @@ static void read_signed_version(fhir_signed_facts_t *facts, const PGresult *resu
 static void read_signed(fhir_signed_facts_t *facts, const PGresult *result, const char *binary_id, apr_pool_t *pool)
 {
     facts->key_active = fhir_pg_number(result, 0, AFTER_CURRENT) != 0;
-    facts->membership = read_membership(result, pool);
+    facts->membership = fhir_pg_read_membership(result, pool);
     facts->current = NULL;
     if (facts->membership) {
         facts->current = fhir_pg_version(result, 0, AFTER_MEMBERSHIP, facts->membership->project_id, binary_id, pool);
@@ -246,7 +243,7 @@ fhir_error_t *fhir_meta_load_signed(fhir_signed_facts_t *facts, fhir_meta_t *met
     const char *id = apr_pstrdup(call->pool, binary_id);
     PGresult *result;
     memset(facts, 0, sizeof(*facts));
-    if (!is_valid(key_id) || !is_valid(binary_id)) {
+    if (!fhir_pg_is_valid(key_id) || !fhir_pg_is_valid(binary_id)) {
         return NULL;
     }
     fhir_pg_add_text(&parameters, key_id);
@@ -276,7 +273,7 @@ fhir_error_t *fhir_meta_history(apr_array_header_t **versions, apr_off_t *total,
     const char *id = apr_pstrdup(call->pool, binary_id);
     *versions = apr_array_make(call->pool, count > 0 && count < 64 ? count : 16, sizeof(const fhir_binary_t *));
     *total = 0;
-    if (!is_valid(binary_id)) {
+    if (!fhir_pg_is_valid(binary_id)) {
         return NULL;
     }
     fhir_pg_add_text(&parameters, project_id);

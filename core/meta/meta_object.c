@@ -1,8 +1,6 @@
 /* The stored objects: registered before their first byte, so that none is unknown. */
 #include "pg.h"
 
-#include "../base/text.h"
-
 static const fhir_pg_statement_t object_register = {
     FHIR_PG_OBJECT_REGISTER, 0,
     "INSERT INTO fhir_binary.object (object_key, project_id, store, locator) VALUES ($1::uuid, $2::uuid, $3, $4)"};
@@ -59,37 +57,22 @@ fhir_error_t *fhir_meta_objects_pending(apr_array_header_t **rows, fhir_meta_t *
     return NULL;
 }
 
-/* A PostgreSQL array literal. */
-static const char *array_literal(const apr_array_header_t *texts, apr_pool_t *pool)
-{
-    fhir_text_t literal;
-    fhir_text_init(&literal, pool);
-    fhir_text_add(&literal, "{");
-    for (int i = 0; i < texts->nelts; i++) {
-        fhir_text_add(&literal, i ? ",\"" : "\"");
-        for (const char *next = APR_ARRAY_IDX(texts, i, const char *); *next; next++) {
-            if (*next == '"' || *next == '\\') {
-                fhir_text_add(&literal, "\\");
-            }
-            fhir_text_add_bytes(&literal, next, 1);
-        }
-        fhir_text_add(&literal, "\"");
-    }
-    fhir_text_add(&literal, "}");
-    return literal.text;
-}
-
 fhir_error_t *fhir_meta_objects_unknown(apr_array_header_t **unknown, fhir_meta_t *meta, const char *store,
                                         const apr_array_header_t *locators, const fhir_call_t *call)
 {
     fhir_pg_parameters_t parameters = {.count = 0};
+    fhir_pg_array_t array;
     PGresult *result;
     *unknown = apr_array_make(call->pool, 16, sizeof(const char *));
     if (locators->nelts == 0) {
         return NULL;
     }
+    fhir_pg_array_init(&array, call->pool);
+    for (int i = 0; i < locators->nelts; i++) {
+        fhir_pg_array_add_text(&array, APR_ARRAY_IDX(locators, i, const char *));
+    }
     fhir_pg_add_text(&parameters, store);
-    fhir_pg_add_text(&parameters, array_literal(locators, call->pool));
+    fhir_pg_add_text(&parameters, fhir_pg_array_end(&array));
     FHIR_TRY(fhir_pg_run(&result, meta, &objects_unknown, &parameters, call));
     for (int row = 0; row < PQntuples(result); row++) {
         APR_ARRAY_PUSH(*unknown, const char *) = fhir_pg_text(result, row, 0, call->pool);

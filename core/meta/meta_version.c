@@ -2,12 +2,19 @@
  * function commit_version of sql/, evaluated under the lock of the Binary's row. */
 #include "pg.h"
 
-static const fhir_pg_statement_t commit_version = {
+const fhir_pg_statement_t fhir_pg_commit_version = {
     FHIR_PG_COMMIT, 0,
     "SELECT " FHIR_PG_VERSION_COLUMNS(
         "v", "v") ", v.status FROM fhir_binary.commit_version($1::smallint, $2::uuid, $3::uuid, $4, $5::uuid, "
                   "$6::uuid, $7::boolean, $8::integer, $9, $10, $11, $12, $13::uuid, $14::bigint, $15::bytea, "
                   "$16::bytea) v"};
+
+/* The database still tells which refusal comes first. */
+const char *fhir_pg_expected_version(const char *expected_version)
+{
+    static const char none[] = "00000000-0000-0000-0000-000000000000";
+    return !expected_version || fhir_pg_is_uuid(expected_version) ? expected_version : none;
+}
 
 enum { KEEP_SECURITY_CONTEXT = 1, KEEP_FILENAME = 2, KEEP_ELEMENTS = 4, KEEP_CONTENT = 8 };
 enum { STATUS_DONE, STATUS_NOT_FOUND, STATUS_EXISTS, STATUS_PRECONDITION_FAILED };
@@ -26,7 +33,7 @@ static void add_content(fhir_pg_parameters_t *parameters, const fhir_content_t *
     fhir_pg_add_bytes(parameters, content->sha1, FHIR_SHA1_LENGTH);
 }
 
-static void add_change(fhir_pg_parameters_t *parameters, const fhir_version_change_t *change)
+void fhir_pg_add_version_change(fhir_pg_parameters_t *parameters, const fhir_version_change_t *change)
 {
     int keep = (change->keep_security_context ? KEEP_SECURITY_CONTEXT : 0) |
                (change->keep_filename ? KEEP_FILENAME : 0) | (change->keep_elements ? KEEP_ELEMENTS : 0) |
@@ -36,7 +43,7 @@ static void add_change(fhir_pg_parameters_t *parameters, const fhir_version_chan
     fhir_pg_add_text(parameters, change->membership_id);
     fhir_pg_add_text(parameters, change->binary_id);
     fhir_pg_add_text(parameters, change->version_id);
-    fhir_pg_add_text(parameters, change->expected_version);
+    fhir_pg_add_text(parameters, fhir_pg_expected_version(change->expected_version));
     fhir_pg_add_boolean(parameters, change->may_create);
     fhir_pg_add_number(parameters, keep);
     fhir_pg_add_text(parameters, change->content_type);
@@ -65,6 +72,15 @@ static fhir_error_t *refusal(apr_int64_t status, const fhir_version_change_t *ch
     }
 }
 
+fhir_error_t *fhir_pg_version_made(const fhir_binary_t **binary, const PGresult *result,
+                                   const fhir_version_change_t *change, apr_pool_t *pool)
+{
+    FHIR_TRY(refusal(fhir_pg_number(result, 0, FHIR_PG_VERSION_WIDTH), change, pool));
+    *binary = fhir_pg_version(result, 0, 0, apr_pstrdup(pool, change->project_id), apr_pstrdup(pool, change->binary_id),
+                              pool);
+    return NULL;
+}
+
 fhir_error_t *fhir_meta_commit(const fhir_binary_t **binary, fhir_meta_t *meta, const fhir_version_change_t *change,
                                const fhir_call_t *call)
 {
@@ -72,21 +88,11 @@ fhir_error_t *fhir_meta_commit(const fhir_binary_t **binary, fhir_meta_t *meta, 
     PGresult *result;
     fhir_error_t *error;
     *binary = NULL;
-    if (change->expected_version && !fhir_pg_is_uuid(change->expected_version)) {
-        /* It can't be the current one; the database still tells which refusal comes first. */
-        fhir_version_change_t impossible = *change;
-        impossible.expected_version = "00000000-0000-0000-0000-000000000000";
-        return fhir_meta_commit(binary, meta, &impossible, call);
-    }
-    add_change(&parameters, change);
-    error = fhir_pg_explain(fhir_pg_run(&result, meta, &commit_version, &parameters, call), FHIR_ERROR_EXISTS,
+    fhir_pg_add_version_change(&parameters, change);
+    error = fhir_pg_explain(fhir_pg_run(&result, meta, &fhir_pg_commit_version, &parameters, call), FHIR_ERROR_EXISTS,
                             "This version exists already.");
     FHIR_TRY(error);
-    error = refusal(fhir_pg_number(result, 0, FHIR_PG_VERSION_WIDTH), change, call->pool);
-    if (!error) {
-        *binary = fhir_pg_version(result, 0, 0, apr_pstrdup(call->pool, change->project_id),
-                                  apr_pstrdup(call->pool, change->binary_id), call->pool);
-    }
+    error = fhir_pg_version_made(binary, result, change, call->pool);
     PQclear(result);
     return error;
 }

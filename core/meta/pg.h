@@ -5,6 +5,7 @@
 #ifndef FHIR_META_PG_H
 #define FHIR_META_PG_H
 
+#include "../base/text.h"
 #include "meta.h"
 
 #include <apr_thread_cond.h>
@@ -39,6 +40,23 @@ typedef enum fhir_pg_statement_id_t {
     FHIR_PG_MEMBERSHIP_CREATE,
     FHIR_PG_MEMBERSHIP_LIST,
     FHIR_PG_MEMBERSHIP_SET_ACTIVE,
+    FHIR_PG_LOAD_RESOURCE,
+    FHIR_PG_LOAD_RESOURCE_VERSION,
+    FHIR_PG_RESOURCE_HISTORY,
+    FHIR_PG_RESOURCE_COMMIT,
+    FHIR_PG_ATTACHMENTS,
+    FHIR_PG_BINARY_USES,
+    FHIR_PG_BINARIES_UNLINKED,
+    FHIR_PG_TRANSACTION_LOCK,
+    FHIR_PG_TRANSACTION_LOAD,
+    FHIR_PG_FETCH_ENQUEUE,
+    FHIR_PG_FETCH_CLAIM,
+    FHIR_PG_FETCH_RENEW,
+    FHIR_PG_FETCH_FINISH,
+    FHIR_PG_FETCH_FAIL,
+    FHIR_PG_FETCH_RELEASE,
+    FHIR_PG_FETCH_LIST,
+    FHIR_PG_FETCH_RETRY,
     FHIR_PG_STATEMENT_COUNT
 } fhir_pg_statement_id_t;
 
@@ -48,7 +66,7 @@ typedef struct fhir_pg_statement_t {
     const char *sql;
 } fhir_pg_statement_t;
 
-#define FHIR_PG_PARAMETERS_MAX 16
+#define FHIR_PG_PARAMETERS_MAX 42
 
 typedef struct fhir_pg_parameters_t {
     int count;
@@ -99,11 +117,55 @@ fhir_error_t *fhir_pg_run(PGresult **result, fhir_meta_t *meta, const fhir_pg_st
 /* The same where only the number of changed rows is of interest; `changed` may be NULL. */
 fhir_error_t *fhir_pg_change(apr_off_t *changed, fhir_meta_t *meta, const fhir_pg_statement_t *statement,
                              const fhir_pg_parameters_t *parameters, const fhir_call_t *call) FHIR_MUST_CHECK;
+/* The same on a connection that the caller holds. *executed: the statement itself was sent, so that the server may have
+ * done it. */
+fhir_error_t *fhir_pg_execute(PGresult **result, int *executed, fhir_pg_connection_t *connection,
+                              const fhir_pg_statement_t *statement, const fhir_pg_parameters_t *parameters,
+                              apr_time_t deadline, const fhir_call_t *call) FHIR_MUST_CHECK;
+/* Now and the statement timeout, or the call's own deadline if that is earlier. */
+apr_time_t fhir_pg_deadline(const fhir_meta_t *meta, const fhir_call_t *call);
 /* Plain SQL text, several statements allowed, text results; the last result is given. deadline 0: none. */
 fhir_error_t *fhir_pg_text_query(PGresult **result, fhir_pg_connection_t *connection, const char *sql,
                                  apr_time_t deadline, const fhir_call_t *call) FHIR_MUST_CHECK;
+/* Parts of a call, for pg_query.c: sends what is left to send; waits until PQgetResult will not block; says that the
+ * connection is lost; 1 if the answer is an error, which is made of it. give_up: its late answer is nobody's. */
+fhir_error_t *fhir_pg_flush(fhir_pg_connection_t *connection, apr_time_t deadline,
+                            const fhir_call_t *call) FHIR_MUST_CHECK;
+fhir_error_t *fhir_pg_await(fhir_pg_connection_t *connection, apr_time_t deadline,
+                            const fhir_call_t *call) FHIR_MUST_CHECK;
+fhir_error_t *fhir_pg_lost(fhir_pg_connection_t *connection, const fhir_call_t *call) FHIR_MUST_CHECK;
+void fhir_pg_give_up(fhir_pg_connection_t *connection);
+int fhir_pg_refused(fhir_error_t **error, PGresult *result, fhir_pg_connection_t *connection, const fhir_call_t *call);
 /* Waits until the socket is ready. TIMEOUT, CANCELLED or INTERNAL. */
 fhir_error_t *fhir_pg_wait(int socket, short events, apr_time_t deadline, const fhir_call_t *call) FHIR_MUST_CHECK;
+
+/* ---- pg_query.c: statements whose text depends on what is asked ---- */
+typedef struct fhir_pg_query_t {
+    fhir_text_t sql;
+    apr_array_header_t *values; /* of const char *: the parameters, as text */
+    int too_many;               /* more parameters than FHIR_PG_QUERY_PARAMETERS_MAX: must not be run */
+} fhir_pg_query_t;
+#define FHIR_PG_QUERY_PARAMETERS_MAX 2000
+void fhir_pg_query_init(fhir_pg_query_t *query, apr_pool_t *pool);
+/* Adds `$n` to the text. Text that is not valid for the database becomes null, which equals nothing. */
+void fhir_pg_query_text(fhir_pg_query_t *query, const char *value);
+void fhir_pg_query_number(fhir_pg_query_t *query, apr_int64_t number);
+/* Reads only. Planned for its values: which index is best depends on how common they are. One round trip. */
+fhir_error_t *fhir_pg_query_run(PGresult **result, fhir_meta_t *meta, const fhir_pg_query_t *query,
+                                const fhir_call_t *call) FHIR_MUST_CHECK;
+fhir_error_t *fhir_pg_query_execute(PGresult **result, fhir_pg_connection_t *connection, const fhir_pg_query_t *query,
+                                    apr_time_t deadline, const fhir_call_t *call) FHIR_MUST_CHECK;
+
+/* ---- pg_array.c ---- */
+typedef struct fhir_pg_array_t {
+    fhir_text_t text;
+    int count;
+} fhir_pg_array_t;
+void fhir_pg_array_init(fhir_pg_array_t *array, apr_pool_t *pool);
+void fhir_pg_array_add_text(fhir_pg_array_t *array, const char *text); /* NULL is null */
+void fhir_pg_array_add_number(fhir_pg_array_t *array, apr_int64_t number);
+/* The whole array as a parameter. Nothing may be added after. */
+const char *fhir_pg_array_end(fhir_pg_array_t *array);
 
 /* ---- meta_schema.c ---- */
 fhir_error_t *fhir_pg_check_schema(fhir_pg_connection_t *connection, apr_time_t deadline,
@@ -138,6 +200,15 @@ apr_time_t fhir_pg_time(const PGresult *result, int row, int column);    /* null
 /* 1 for a UUID in lower case: the form in which we make ids, so equal text is equal id. */
 int fhir_pg_is_uuid(const char *text);
 
+/* ---- meta_version.c ---- */
+/* The parameters of `commit_version`, and what it said. */
+extern const fhir_pg_statement_t fhir_pg_commit_version;
+void fhir_pg_add_version_change(fhir_pg_parameters_t *parameters, const fhir_version_change_t *change);
+fhir_error_t *fhir_pg_version_made(const fhir_binary_t **binary, const PGresult *result,
+                                   const fhir_version_change_t *change, apr_pool_t *pool) FHIR_MUST_CHECK;
+/* What can be compared with a version id: one that is no UUID equals none. */
+const char *fhir_pg_expected_version(const char *expected_version);
+
 /* ---- meta_binary.c: a version's columns, everywhere in this order ---- */
 #define FHIR_PG_VERSION_COLUMNS(version, object)                                                                       \
     version ".version_id, " version ".sequence, " version ".last_updated, " version ".change, " version                \
@@ -150,6 +221,10 @@ const fhir_binary_t *fhir_pg_version(const PGresult *result, int row, int first_
 
 #define FHIR_PG_MEMBERSHIP_COLUMNS "m.id, m.project_id, m.profile, m.admin, m.active"
 #define FHIR_PG_MEMBERSHIP_WIDTH 5
+/* NULL if there is no row or no membership in it. */
+const fhir_membership_t *fhir_pg_read_membership(const PGresult *result, apr_pool_t *pool);
+/* 0: what is no valid text for the database can't be in it. */
+int fhir_pg_is_valid(const char *text);
 /* id, project_id, profile, admin, active. */
 void fhir_pg_membership(fhir_membership_t *membership, const PGresult *result, int row, int first_column,
                         apr_pool_t *pool);

@@ -39,7 +39,7 @@ fhir_error_t *fhir_pg_wait(int socket, short events, apr_time_t deadline, const 
     }
 }
 
-static void give_up(fhir_pg_connection_t *connection)
+void fhir_pg_give_up(fhir_pg_connection_t *connection)
 {
     char ignored[256];
     PGcancel *cancel = PQgetCancel(connection->handle);
@@ -50,26 +50,26 @@ static void give_up(fhir_pg_connection_t *connection)
     connection->broken = 1;
 }
 
-static fhir_error_t *lost(fhir_pg_connection_t *connection, const fhir_call_t *call)
+fhir_error_t *fhir_pg_lost(fhir_pg_connection_t *connection, const fhir_call_t *call)
 {
     connection->broken = 1;
     return fhir_pg_unavailable(fhir_pg_last_words(connection->handle, call->pool), call->pool);
 }
 
 /* Until all is sent; input is taken meanwhile, else both sides could wait for each other. */
-static fhir_error_t *flush(fhir_pg_connection_t *connection, apr_time_t deadline, const fhir_call_t *call)
+fhir_error_t *fhir_pg_flush(fhir_pg_connection_t *connection, apr_time_t deadline, const fhir_call_t *call)
 {
     int unsent;
     while ((unsent = PQflush(connection->handle)) == 1) {
         FHIR_TRY(fhir_pg_wait(PQsocket(connection->handle), POLLIN | POLLOUT, deadline, call));
         if (!PQconsumeInput(connection->handle)) {
-            return lost(connection, call);
+            return fhir_pg_lost(connection, call);
         }
     }
-    return unsent == 0 ? NULL : lost(connection, call);
+    return unsent == 0 ? NULL : fhir_pg_lost(connection, call);
 }
 
-static fhir_error_t *await_answer(fhir_pg_connection_t *connection, apr_time_t deadline, const fhir_call_t *call)
+fhir_error_t *fhir_pg_await(fhir_pg_connection_t *connection, apr_time_t deadline, const fhir_call_t *call)
 {
     while (PQisBusy(connection->handle)) {
         FHIR_TRY(fhir_pg_wait(PQsocket(connection->handle), POLLIN, deadline, call));
@@ -93,8 +93,8 @@ static fhir_error_t *collect(PGresult **result, fhir_pg_connection_t *connection
                              const fhir_call_t *call)
 {
     PGresult *kept = NULL;
-    fhir_error_t *error = flush(connection, deadline, call);
-    while (!error && !(error = await_answer(connection, deadline, call))) {
+    fhir_error_t *error = fhir_pg_flush(connection, deadline, call);
+    while (!error && !(error = fhir_pg_await(connection, deadline, call))) {
         PGresult *next = PQgetResult(connection->handle);
         if (!next) {
             break;
@@ -109,7 +109,7 @@ static fhir_error_t *collect(PGresult **result, fhir_pg_connection_t *connection
     if (error) {
         PQclear(kept);
         if (!connection->broken) {
-            give_up(connection);
+            fhir_pg_give_up(connection);
         }
         return error;
     }
@@ -117,14 +117,13 @@ static fhir_error_t *collect(PGresult **result, fhir_pg_connection_t *connection
         connection->broken = 1;
     }
     if (!kept) {
-        return lost(connection, call);
+        return fhir_pg_lost(connection, call);
     }
     *result = kept;
     return NULL;
 }
 
-/* 1 if the answer is an error; then *error is made and the result is gone. */
-static int refused(fhir_error_t **error, PGresult *result, fhir_pg_connection_t *connection, const fhir_call_t *call)
+int fhir_pg_refused(fhir_error_t **error, PGresult *result, fhir_pg_connection_t *connection, const fhir_call_t *call)
 {
     const char *state;
     if (!is_error(result)) {
@@ -133,7 +132,7 @@ static int refused(fhir_error_t **error, PGresult *result, fhir_pg_connection_t 
     state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
     /* Without SQLSTATE it is libpq itself that speaks: the connection broke. */
     if (!state) {
-        *error = lost(connection, call);
+        *error = fhir_pg_lost(connection, call);
     } else {
         *error = fhir_pg_result_error(result, call->pool);
         /* A standby after a switch-over: another connection may lead to the new primary. */
@@ -151,10 +150,10 @@ fhir_error_t *fhir_pg_text_query(PGresult **result, fhir_pg_connection_t *connec
         deadline = call->deadline;
     }
     if (!PQsendQuery(connection->handle, sql)) {
-        return lost(connection, call);
+        return fhir_pg_lost(connection, call);
     }
     FHIR_TRY(collect(result, connection, deadline, call));
-    return refused(&error, *result, connection, call) ? error : NULL;
+    return fhir_pg_refused(&error, *result, connection, call) ? error : NULL;
 }
 
 static fhir_error_t *prepare(fhir_pg_connection_t *connection, const char *name, const fhir_pg_statement_t *statement,
@@ -163,10 +162,10 @@ static fhir_error_t *prepare(fhir_pg_connection_t *connection, const char *name,
     PGresult *result;
     fhir_error_t *error;
     if (!PQsendPrepare(connection->handle, name, statement->sql, 0, NULL)) {
-        return lost(connection, call);
+        return fhir_pg_lost(connection, call);
     }
     FHIR_TRY(collect(&result, connection, deadline, call));
-    if (refused(&error, result, connection, call)) {
+    if (fhir_pg_refused(&error, result, connection, call)) {
         return error;
     }
     PQclear(result);
@@ -174,8 +173,7 @@ static fhir_error_t *prepare(fhir_pg_connection_t *connection, const char *name,
     return NULL;
 }
 
-/* *executed: the statement itself was sent, so that the server may have done it. */
-static fhir_error_t *run_once(PGresult **result, int *executed, fhir_pg_connection_t *connection,
+fhir_error_t *fhir_pg_execute(PGresult **result, int *executed, fhir_pg_connection_t *connection,
                               const fhir_pg_statement_t *statement, const fhir_pg_parameters_t *parameters,
                               apr_time_t deadline, const fhir_call_t *call)
 {
@@ -187,7 +185,7 @@ static fhir_error_t *run_once(PGresult **result, int *executed, fhir_pg_connecti
     }
     if (!PQsendQueryPrepared(connection->handle, name, parameters->count, parameters->values, parameters->lengths,
                              parameters->formats, 1)) {
-        return lost(connection, call);
+        return fhir_pg_lost(connection, call);
     }
     *executed = 1;
     FHIR_TRY(collect(result, connection, deadline, call));
@@ -197,10 +195,10 @@ static fhir_error_t *run_once(PGresult **result, int *executed, fhir_pg_connecti
         *executed = 0;
         return fhir_pg_unavailable("the prepared statement is no longer valid", call->pool);
     }
-    return refused(&error, *result, connection, call) ? error : NULL;
+    return fhir_pg_refused(&error, *result, connection, call) ? error : NULL;
 }
 
-static apr_time_t call_deadline(const fhir_meta_t *meta, const fhir_call_t *call)
+apr_time_t fhir_pg_deadline(const fhir_meta_t *meta, const fhir_call_t *call)
 {
     apr_time_t deadline = apr_time_now() + meta->config.statement_timeout + GRACE;
     return call->deadline && call->deadline < deadline ? call->deadline : deadline;
@@ -215,7 +213,8 @@ fhir_error_t *fhir_pg_run(PGresult **result, fhir_meta_t *meta, const fhir_pg_st
         int executed = 0;
         int broken;
         FHIR_TRY(fhir_pg_acquire(&connection, meta, 1, call));
-        error = run_once(result, &executed, connection, statement, parameters, call_deadline(meta, call), call);
+        error =
+            fhir_pg_execute(result, &executed, connection, statement, parameters, fhir_pg_deadline(meta, call), call);
         broken = connection->broken;
         fhir_pg_release(meta, connection);
         if (!error || !broken || error->code != FHIR_ERROR_UNAVAILABLE || attempt == 2 ||

@@ -1,0 +1,73 @@
+/* What the files about resources share. Private to core/meta. */
+#ifndef FHIR_META_PG_RESOURCE_H
+#define FHIR_META_PG_RESOURCE_H
+
+#include "pg.h"
+#include "resources.h"
+
+/* ---- meta_resource.c: a version's columns, everywhere in this order ---- */
+#define FHIR_PG_RESOURCE_COLUMNS(version)                                                                              \
+    version ".version_id, " version ".sequence, " version ".last_updated, " version ".change, " version                \
+            ".attachment_count, " version ".meta, " version ".body"
+#define FHIR_PG_RESOURCE_WIDTH 7
+/* NULL if the version's columns are null. The other texts must live as long as the result. */
+const fhir_resource_t *fhir_pg_resource(const PGresult *result, int row, int first_column, const char *project_id,
+                                        const char *type, const char *id, apr_pool_t *pool);
+
+/* ---- search_term.c ---- */
+/* 64 bits that stand for a value of a search parameter. value NULL: for the parameter itself. */
+apr_int64_t fhir_search_term(const char *project_id, const char *type, const char *name, const char *value,
+                             apr_pool_t *pool);
+
+/* ---- meta_resource_commit.c ---- */
+/* In the transaction, or as one of its own if that is NULL. */
+fhir_error_t *fhir_pg_write_resource(const fhir_resource_t **resource, fhir_meta_t *meta,
+                                     fhir_transaction_t *transaction, const fhir_resource_change_t *change,
+                                     const fhir_call_t *call) FHIR_MUST_CHECK;
+
+/* ---- meta_resource_transaction.c ---- */
+fhir_error_t *fhir_pg_run_in(PGresult **result, fhir_transaction_t *transaction, const fhir_pg_statement_t *statement,
+                             const fhir_pg_parameters_t *parameters) FHIR_MUST_CHECK;
+
+/* ---- meta_search_sql.c ---- */
+typedef struct fhir_pg_page_t {
+    int limit;   /* rows with text; one more row tells that there is a next page. 0: only the total */
+    int counted; /* with the total */
+} fhir_pg_page_t;
+/* The statement of a page, its columns are FHIR_PG_PAGE_...; INVALID for a cursor that is none. */
+fhir_error_t *fhir_pg_search_sql(fhir_pg_query_t *query, const char *project_id, const fhir_search_t *search,
+                                 const fhir_pg_page_t *page, apr_pool_t *pool) FHIR_MUST_CHECK;
+enum {
+    FHIR_PG_PAGE_TOTAL = 0, /* null: not counted */
+    FHIR_PG_PAGE_KEY,       /* null: no match on this page */
+    FHIR_PG_PAGE_ID,
+    FHIR_PG_PAGE_FITS, /* false: belongs to the next page */
+    FHIR_PG_PAGE_VERSION
+};
+#define FHIR_PG_PAGE_BYTES (32 * 1024 * 1024)
+/* The position of a row, for a `next` link. */
+const char *fhir_pg_cursor(apr_time_t last_updated, apr_int64_t key, apr_pool_t *pool);
+
+/* ---- meta_search_criteria.c ---- */
+/* Adds ` AND ...` for each criterion; the resource is `r`. */
+void fhir_pg_add_criteria(fhir_pg_query_t *query, const char *project_id, const fhir_search_t *search);
+
+/* ---- meta_search.c ---- */
+typedef struct fhir_pg_found_t {
+    apr_array_header_t *keys; /* of apr_int64_t: the matches in the index tables */
+} fhir_pg_found_t;
+/* The rows of fhir_pg_search_sql. */
+void fhir_pg_read_page(fhir_search_page_t *page, fhir_pg_found_t *found, const PGresult *result, const char *project_id,
+                       const fhir_search_t *search, apr_pool_t *pool);
+
+/* ---- meta_search_include.c ---- */
+/* At most two round trips: the resources that the matches include, and the Binaries. */
+fhir_error_t *fhir_pg_load_included(fhir_search_page_t *page, fhir_meta_t *meta, const char *project_id,
+                                    const fhir_search_t *search, const fhir_pg_found_t *found,
+                                    const fhir_call_t *call) FHIR_MUST_CHECK;
+void fhir_pg_included_sql(fhir_pg_query_t *query, const char *project_id, const fhir_search_t *search,
+                          const fhir_pg_found_t *found, const apr_array_header_t *matches, apr_pool_t *pool);
+int fhir_pg_included_binaries_sql(fhir_pg_query_t *query, const char *project_id, const fhir_search_t *search,
+                                  const fhir_search_page_t *page, apr_pool_t *pool);
+
+#endif
