@@ -53,6 +53,12 @@ const fhir_ctl_command_t fhir_ctl_commands[] = {
      "what\n"
      "is older than AGE, default 1h. Nothing is removed. Exit status 3 if there is any.",
      fhir_ctl_store_orphans},
+    {"fetch list", "[--project PROJECT] [--failed] [--json]", "list the attachments fetched from other servers",
+     "Those that wait, are done or have failed, newest first, at most 1000; with --failed only those that failed, and\n"
+     "why. Done ones are kept for 30 days.",
+     fhir_ctl_fetch_list},
+    {"fetch retry", "ID", "fetch an attachment again that failed", "It has all its attempts again, beginning now.",
+     fhir_ctl_fetch_retry},
     {"config check", "", "read the configuration as httpd would and say what is wrong", NULL, fhir_ctl_config_check},
     {NULL, NULL, NULL, NULL, NULL}};
 

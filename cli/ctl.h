@@ -89,6 +89,8 @@ fhir_error_t *fhir_ctl_key_revoke(fhir_ctl_t *ctl);
 fhir_error_t *fhir_ctl_store_list(fhir_ctl_t *ctl);
 fhir_error_t *fhir_ctl_store_health(fhir_ctl_t *ctl);
 fhir_error_t *fhir_ctl_store_orphans(fhir_ctl_t *ctl);
+fhir_error_t *fhir_ctl_fetch_list(fhir_ctl_t *ctl);
+fhir_error_t *fhir_ctl_fetch_retry(fhir_ctl_t *ctl);
 fhir_error_t *fhir_ctl_config_check(fhir_ctl_t *ctl);
 /* Makes a key of this purpose if none is in use; says so. */
 fhir_error_t *fhir_ctl_first_key(fhir_ctl_t *ctl, fhir_key_purpose_t purpose) FHIR_MUST_CHECK;

@@ -125,6 +125,20 @@ expect 0 '' store orphans --older-than 3h
 expect 1 'no store' store orphans --store other
 expect 1 '' store orphans --older-than soon
 
+expect 0 '^\[\]$' fetch list --json
+fetch=10101010-2020-4030-8040-505050505050
+psql -X -q -d "$FHIR_TEST_CONNINFO" -c "INSERT INTO fhir_binary.external_fetch (id, project_id, type, resource_id, url, path,
+    author_id, state, attempts, error, finished_at) VALUES ('$fetch', '$project', 'Patient', 'p1',
+    'https://files.example.org/x.png', 'Patient.photo[0]', gen_random_uuid(), 3, 3, 'It was away.', now())"
+expect 0 "$fetch +failed +Patient/p1 +Patient.photo.0. +https://files.example.org/x.png +3 +- +It was away" fetch list
+expect 0 "$fetch" fetch list --failed --project demo
+expect 1 'no such project' fetch list --project other
+expect 0 'FhirBinaryFetchExternal is off' fetch retry "$fetch"
+expect 0 '^\[\]$' fetch list --failed --json
+expect 0 "$fetch +waiting .* 0 +20" fetch list
+expect 1 'no fetch with this id' fetch retry 11111111-2222-4333-8444-555555555555
+expect 2 'ID is missing' fetch retry
+
 rm -rf "$work/none"
 "$BUILD/fhirbinctl" -c "$work/none" db status >"$work/out" 2>"$work/err"
 if [ $? -eq 1 ] && [ "$(wc -l <"$work/err")" -eq 1 ]; then passed=$((passed + 1)); else failed=$((failed + 1)); cat "$work/err"; fi
