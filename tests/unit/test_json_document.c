@@ -159,8 +159,10 @@ static void test_cut(void)
 static void test_two_gigabytes(void)
 {
     const fhir_json_document_t *document = NULL;
-    FHIR_ASSERT_ERROR(FHIR_ERROR_INVALID,
-                      fhir_json_parse(&document, "", (apr_size_t)1 << 31, &fhir_json_resource_limits, pool));
+    fhir_error_t *error = fhir_json_parse(&document, "", (apr_size_t)1 << 31, &fhir_json_resource_limits, pool);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(error);
+    CU_ASSERT_EQUAL(error->code, FHIR_ERROR_INVALID);
+    CU_ASSERT_PTR_NOT_NULL(strstr(error->public_text, "2 GiB"));
 }
 
 static void test_depth(void)
@@ -490,6 +492,19 @@ static void test_same_large_objects(void)
     CU_ASSERT(apr_time_now() - start < apr_time_from_sec(20));
 }
 
+/* Each level is compared once, although its members are matched twice. */
+static void test_same_deep_objects(void)
+{
+    const char *first = "1";
+    const char *second = "1.0";
+    int i;
+    for (i = 0; i < 60; i++) {
+        first = apr_pstrcat(pool, "{\"x\":", first, ",\"p\":1,\"q\":2}", NULL);
+        second = apr_pstrcat(pool, "{\"x\":", second, ",\"q\":2,\"p\":1}", NULL);
+    }
+    CU_ASSERT(same(first, second));
+}
+
 /* jansson reads numbers as doubles, so it is asked only whether it accepts. */
 static void test_agrees_with_jansson(void)
 {
@@ -527,6 +542,7 @@ static const fhir_unit_test_t tests[] = {{"accepted", test_accepted},
                                          {"same", test_same},
                                          {"same numbers", test_same_numbers},
                                          {"same large objects", test_same_large_objects},
+                                         {"same deep objects", test_same_deep_objects},
                                          {"jansson", test_agrees_with_jansson},
                                          {NULL, NULL}};
 

@@ -138,6 +138,8 @@ static void test_insert_item(void)
     fhir_json_edit_insert_item(edits, 0, 2, "25");
     fhir_json_edit_insert_item(edits, 0, 1, "16");
     expect(edits, "[ 5,6,1,15,16, 2,25 ]");
+    fhir_json_edit_replace(edits, 1, "{}");
+    expect(edits, "[ 5,6,{},15,16, 2,25 ]");
     edits = edits_of("[]");
     fhir_json_edit_insert_item(edits, 0, 0, "1");
     fhir_json_edit_insert_item(edits, 0, 0, "2");

@@ -131,9 +131,20 @@ static void test_pointers(void)
 
 static void test_paths_that_are_not_there(void)
 {
-    static const char *const paths[] = {
-        "/x/y",  "/a/3", "/a/-1", "/a/01", "/a/1e0", "/a/x", "/a/", "/s/x", "/n/0", "/o/0/x", "/a/99999999999999999999",
-        "/a/+1", NULL};
+    static const char *const paths[] = {"/x/y",
+                                        "/a/3",
+                                        "/a/-1",
+                                        "/a/01",
+                                        "/a/1e0",
+                                        "/a/x",
+                                        "/a/",
+                                        "/s/x",
+                                        "/n/0",
+                                        "/o/0/x",
+                                        "/a/99999999999999999999",
+                                        "/a/4294967296",
+                                        "/a/+1",
+                                        NULL};
     int i;
     for (i = 0; paths[i]; i++) {
         const char *patch = apr_psprintf(pool, "[{\"op\":\"add\",\"path\":\"%s\",\"value\":1}]", paths[i]);
@@ -258,9 +269,13 @@ static void test_work(void)
         fhir_text_add(&text, ",\"0123456789012345678901234567890123456789\"");
     }
     fhir_text_add(&text, "]}");
-    before = memory_in_use();
     FHIR_ASSERT_OK(
         run(&patched, text.text, operations(500, "{\"op\":\"replace\",\"path\":\"/a\",\"value\":1}"), LIMIT));
+    patched = operations(500, "{\"op\":\"replace\",\"path\":\"/a\",\"value\":1}");
+    patched = apr_pstrcat(pool, apr_pstrmemdup(pool, patched, strlen(patched) - 1),
+                          ",{\"op\":\"remove\",\"path\":\"/c\"}]", NULL);
+    before = memory_in_use();
+    expect_error(text.text, patched, FHIR_ERROR_UNPROCESSABLE, "Operation 501");
     CU_ASSERT(memory_in_use() - before < 16 * 1024 * 1024);
     expect_error(text.text, operations(600, "{\"op\":\"replace\",\"path\":\"/a\",\"value\":1}"), FHIR_ERROR_TOO_LARGE,
                  "is too many");
