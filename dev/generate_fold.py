@@ -38,7 +38,8 @@ def quoted(text):
 
 def folded(letter):
     # A spacing accent decomposes to a blank and the accent; it is an accent of its own.
-    return fold_letter(letter) if letter in DROPPED else fold(letter)
+    result = fold_letter(letter) if letter in DROPPED else fold(letter)
+    return result.strip() or result[:1]
 
 
 def main():
