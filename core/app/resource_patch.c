@@ -5,7 +5,7 @@
 #include "resource_access.h"
 #include "resource_answer.h"
 #include "resource_body.h"
-#include "resource_write.h"
+#include "resource_steps.h"
 
 #include <string.h>
 
@@ -13,8 +13,8 @@
 #define ATTEMPTS 5
 
 /* The resource as the patch sees it: our id and meta, attachments as they are stored. */
-static fhir_error_t *apply(fhir_sent_resource_t *sent, const fhir_resource_t *current,
-                           const fhir_json_document_t *patch, const fhir_exchange_t *exchange)
+fhir_error_t *fhir_patch_apply(fhir_sent_resource_t *sent, const fhir_resource_t *current,
+                               const fhir_json_document_t *patch, const fhir_exchange_t *exchange)
 {
     static const fhir_view_t whole = {FHIR_SUMMARY_FALSE, NULL};
     const fhir_json_document_t *patched;
@@ -33,7 +33,7 @@ static fhir_error_t *apply(fhir_sent_resource_t *sent, const fhir_resource_t *cu
     return NULL;
 }
 
-static fhir_error_t *load(fhir_resource_facts_t *facts, const char **expected, fhir_exchange_t *exchange)
+fhir_error_t *fhir_patch_begin(fhir_resource_facts_t *facts, const char **expected, fhir_exchange_t *exchange)
 {
     FHIR_TRY(fhir_resource_access(facts, exchange, FHIR_INTERACTION_UPDATE, exchange->route.id, NULL));
     if (!facts->current) {
@@ -53,8 +53,8 @@ static fhir_error_t *patch_once(fhir_resource_write_t *write, const fhir_resourc
     write->type = exchange->route.type;
     write->id = exchange->route.id;
     write->expected_version = facts->current->version_id;
-    FHIR_TRY(apply(&write->sent, facts->current, patch, exchange));
-    FHIR_TRY(fhir_write_prepare(write, exchange, facts->membership, NULL, NULL));
+    FHIR_TRY(fhir_patch_apply(&write->sent, facts->current, patch, exchange));
+    FHIR_TRY(fhir_write_prepare(write, exchange, facts->membership, NULL));
     return fhir_write_commit(write, exchange);
 }
 
@@ -66,7 +66,7 @@ fhir_error_t *fhir_resource_patch(fhir_response_t **response, fhir_exchange_t *e
     const char *expected;
     fhir_error_t *error;
     int attempt = 0;
-    FHIR_TRY(load(&facts, &expected, exchange));
+    FHIR_TRY(fhir_patch_begin(&facts, &expected, exchange));
     FHIR_TRY(fhir_resource_negotiate(exchange));
     FHIR_TRY(fhir_body_check(exchange, FHIR_BODY_PATCH));
     FHIR_TRY(fhir_body_document(&patch, exchange));
@@ -74,7 +74,7 @@ fhir_error_t *fhir_resource_patch(fhir_response_t **response, fhir_exchange_t *e
         if (error->code != FHIR_ERROR_PRECONDITION_FAILED || expected || ++attempt == ATTEMPTS) {
             return error;
         }
-        FHIR_TRY(load(&facts, &expected, exchange));
+        FHIR_TRY(fhir_patch_begin(&facts, &expected, exchange));
     }
     return fhir_resource_answer_written(response, exchange, facts.membership, write.result, 200);
 }

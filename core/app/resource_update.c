@@ -3,7 +3,7 @@
 #include "resource_access.h"
 #include "resource_answer.h"
 #include "resource_body.h"
-#include "resource_write.h"
+#include "resource_steps.h"
 
 #include <apr_strings.h>
 #include <string.h>
@@ -33,11 +33,11 @@ static fhir_error_t *run_conditional(fhir_resource_write_t *write, const fhir_ex
                                       write->existing && write->kind == FHIR_CHANGE_UPDATE ? FHIR_INTERACTION_UPDATE
                                                                                            : FHIR_INTERACTION_CREATE,
                                       write->type, write->existing ? write->id : NULL));
-        FHIR_TRY(fhir_write_prepare(write, exchange, membership, NULL, NULL));
+        FHIR_TRY(fhir_write_prepare(write, exchange, membership, NULL));
         if (!write->has_change) {
             return NULL;
         }
-        error = fhir_writes_commit(one, NULL, NULL, exchange, membership);
+        error = fhir_writes_commit(one, NULL, exchange, membership);
         if (!error || (error->code != FHIR_ERROR_CONFLICT &&
                        (error->code != FHIR_ERROR_PRECONDITION_FAILED || original.expected_version))) {
             return error;
@@ -65,7 +65,7 @@ fhir_error_t *fhir_resource_create(fhir_response_t **response, fhir_exchange_t *
         FHIR_TRY(run_conditional(&write, exchange, facts.membership));
     } else {
         FHIR_TRY(fhir_random_uuid(&write.id, exchange->pool));
-        FHIR_TRY(fhir_write_prepare(&write, exchange, facts.membership, NULL, NULL));
+        FHIR_TRY(fhir_write_prepare(&write, exchange, facts.membership, NULL));
         FHIR_TRY(fhir_write_commit(&write, exchange));
     }
     return fhir_resource_answer_written(response, exchange, facts.membership, write.result,
@@ -91,7 +91,7 @@ static fhir_error_t *check_target(const fhir_exchange_t *exchange, const fhir_re
     return NULL;
 }
 
-static fhir_error_t *check_body_id(const fhir_resource_write_t *write, apr_pool_t *pool)
+fhir_error_t *fhir_update_check_id(const fhir_resource_write_t *write, apr_pool_t *pool)
 {
     fhir_error_t *error;
     if (write->sent.id && strcmp(write->sent.id, write->id) == 0) {
@@ -109,32 +109,48 @@ static int is_there(const fhir_resource_t *current)
     return current && current->change != FHIR_CHANGE_DELETE;
 }
 
+fhir_error_t *fhir_update_begin(fhir_resource_write_t *write, fhir_resource_facts_t *facts, fhir_exchange_t *exchange)
+{
+    const fhir_resource_t *current;
+    FHIR_TRY(fhir_resource_access(facts, exchange, FHIR_INTERACTION_UPDATE, exchange->route.id, NULL));
+    current = facts->current;
+    FHIR_TRY(fhir_resource_negotiate(exchange));
+    FHIR_TRY(check_target(exchange, current));
+    FHIR_TRY(fhir_body_check(exchange, FHIR_BODY_RESOURCE));
+    FHIR_TRY(fhir_check_if_match(&write->expected_version, exchange, current ? current->version_id : NULL,
+                                 current ? current->last_updated : 0));
+    FHIR_TRY(fhir_check_if_none_match(exchange, is_there(current) ? current->version_id : NULL));
+    write->kind = FHIR_CHANGE_UPDATE;
+    write->type = exchange->route.type;
+    write->id = exchange->route.id;
+    return NULL;
+}
+
+void fhir_update_keep_promise(fhir_resource_write_t *write, const fhir_resource_facts_t *facts,
+                              const fhir_exchange_t *exchange)
+{
+    if (fhir_request_header(exchange->request, "If-None-Match") && !write->change.expected_version) {
+        write->change.expected_version = facts->current ? facts->current->version_id : write->change.version_id;
+    }
+}
+
+int fhir_update_status(const fhir_resource_write_t *write, const fhir_resource_facts_t *facts)
+{
+    return write->created || (facts->current && !is_there(facts->current)) ? 201 : 200;
+}
+
 fhir_error_t *fhir_resource_update(fhir_response_t **response, fhir_exchange_t *exchange)
 {
     fhir_resource_write_t write = {0};
     fhir_resource_facts_t facts;
-    const fhir_resource_t *current;
-    FHIR_TRY(fhir_resource_access(&facts, exchange, FHIR_INTERACTION_UPDATE, exchange->route.id, NULL));
-    current = facts.current;
-    FHIR_TRY(fhir_resource_negotiate(exchange));
-    FHIR_TRY(check_target(exchange, current));
-    FHIR_TRY(fhir_body_check(exchange, FHIR_BODY_RESOURCE));
-    FHIR_TRY(fhir_check_if_match(&write.expected_version, exchange, current ? current->version_id : NULL,
-                                 current ? current->last_updated : 0));
-    FHIR_TRY(fhir_check_if_none_match(exchange, is_there(current) ? current->version_id : NULL));
-    write.kind = FHIR_CHANGE_UPDATE;
-    write.type = exchange->route.type;
-    write.id = exchange->route.id;
+    FHIR_TRY(fhir_update_begin(&write, &facts, exchange));
     FHIR_TRY(read_resource(&write.sent, exchange));
-    FHIR_TRY(check_body_id(&write, exchange->pool));
-    FHIR_TRY(fhir_write_prepare(&write, exchange, facts.membership, NULL, NULL));
-    if (fhir_request_header(exchange->request, "If-None-Match") && !write.change.expected_version) {
-        /* The promise holds until the version is made. */
-        write.change.expected_version = current ? current->version_id : write.change.version_id;
-    }
+    FHIR_TRY(fhir_update_check_id(&write, exchange->pool));
+    FHIR_TRY(fhir_write_prepare(&write, exchange, facts.membership, NULL));
+    fhir_update_keep_promise(&write, &facts, exchange);
     FHIR_TRY(fhir_write_commit(&write, exchange));
     return fhir_resource_answer_written(response, exchange, facts.membership, write.result,
-                                        write.created || (current && !is_there(current)) ? 201 : 200);
+                                        fhir_update_status(&write, &facts));
 }
 
 fhir_error_t *fhir_resource_conditional_update(fhir_response_t **response, fhir_exchange_t *exchange)
@@ -153,17 +169,22 @@ fhir_error_t *fhir_resource_conditional_update(fhir_response_t **response, fhir_
     return fhir_resource_answer_written(response, exchange, facts.membership, write.result, write.existing ? 200 : 201);
 }
 
+fhir_error_t *fhir_delete_begin(fhir_resource_write_t *write, fhir_resource_facts_t *facts, fhir_exchange_t *exchange)
+{
+    FHIR_TRY(fhir_resource_access(facts, exchange, FHIR_INTERACTION_DELETE, exchange->route.id, NULL));
+    write->kind = FHIR_CHANGE_DELETE;
+    write->type = exchange->route.type;
+    write->id = exchange->route.id;
+    return fhir_check_if_match(&write->expected_version, exchange, facts->current->version_id,
+                               facts->current->last_updated);
+}
+
 fhir_error_t *fhir_resource_delete(fhir_response_t **response, fhir_exchange_t *exchange)
 {
     fhir_resource_write_t write = {0};
     fhir_resource_facts_t facts;
-    FHIR_TRY(fhir_resource_access(&facts, exchange, FHIR_INTERACTION_DELETE, exchange->route.id, NULL));
-    FHIR_TRY(
-        fhir_check_if_match(&write.expected_version, exchange, facts.current->version_id, facts.current->last_updated));
-    write.kind = FHIR_CHANGE_DELETE;
-    write.type = exchange->route.type;
-    write.id = exchange->route.id;
-    FHIR_TRY(fhir_write_prepare(&write, exchange, facts.membership, NULL, NULL));
+    FHIR_TRY(fhir_delete_begin(&write, &facts, exchange));
+    FHIR_TRY(fhir_write_prepare(&write, exchange, facts.membership, NULL));
     FHIR_TRY(fhir_write_commit(&write, exchange));
     *response = fhir_response_create(204, exchange->pool);
     (*response)->content_length = -1;

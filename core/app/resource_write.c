@@ -124,15 +124,16 @@ static int was_pinned(void *baton, const char *binary_id, const char *version_id
 }
 
 static fhir_error_t *store_form(fhir_resource_write_t *write, const fhir_exchange_t *exchange,
-                                const fhir_membership_t *membership, fhir_resolve_fn resolve, void *resolve_baton)
+                                const fhir_membership_t *membership, const fhir_prepare_t *links)
 {
     const fhir_addresses_t addresses = fhir_exchange_addresses(exchange);
     fhir_store_resource_t *stored = apr_pcalloc(exchange->pool, sizeof(*stored));
     pins_t pins = {exchange, membership, write->type, write->id, NULL, NULL};
     fhir_prepare_t how = {0};
+    if (links) {
+        how = *links;
+    }
     how.addresses = &addresses;
-    how.resolve = resolve;
-    how.resolve_baton = resolve_baton;
     if (write->kind == FHIR_CHANGE_UPDATE) {
         how.pinned = was_pinned;
         how.pinned_baton = &pins;
@@ -145,7 +146,7 @@ static fhir_error_t *store_form(fhir_resource_write_t *write, const fhir_exchang
 }
 
 fhir_error_t *fhir_write_prepare(fhir_resource_write_t *write, const fhir_exchange_t *exchange,
-                                 const fhir_membership_t *membership, fhir_resolve_fn resolve, void *resolve_baton)
+                                 const fhir_membership_t *membership, const fhir_prepare_t *links)
 {
     fhir_resource_change_t *change = &write->change;
     memset(change, 0, sizeof(*change));
@@ -165,7 +166,7 @@ fhir_error_t *fhir_write_prepare(fhir_resource_write_t *write, const fhir_exchan
     if (write->existing && !change->expected_version) {
         change->expected_version = write->existing->version_id;
     }
-    return write->kind == FHIR_CHANGE_DELETE ? NULL : store_form(write, exchange, membership, resolve, resolve_baton);
+    return write->kind == FHIR_CHANGE_DELETE ? NULL : store_form(write, exchange, membership, links);
 }
 
 /* ---- commit ---- */
@@ -230,18 +231,26 @@ static fhir_error_t *check_condition(const fhir_resource_write_t *write, fhir_tr
                                    write->type);
 }
 
+static fhir_error_t *at(fhir_error_t *error, const char *place)
+{
+    if (error && place) {
+        error->expression = place;
+    }
+    return error;
+}
+
 static fhir_error_t *write_all(fhir_transaction_t *transaction, const apr_array_header_t *writes,
-                               const apr_array_header_t *binaries, const fhir_binary_t **binary_results)
+                               const apr_array_header_t *binaries)
 {
     int i;
     for (i = 0; binaries && i < binaries->nelts; i++) {
-        FHIR_TRY(fhir_transaction_write_binary(&binary_results[i], transaction,
-                                               APR_ARRAY_IDX(binaries, i, const fhir_version_change_t *)));
+        fhir_binary_part_t *part = APR_ARRAY_IDX(binaries, i, fhir_binary_part_t *);
+        FHIR_TRY(at(fhir_transaction_write_binary(&part->result, transaction, part->change), part->place));
     }
     for (i = 0; i < writes->nelts; i++) {
         fhir_resource_write_t *write = APR_ARRAY_IDX(writes, i, fhir_resource_write_t *);
         if (write->has_change) {
-            FHIR_TRY(fhir_transaction_write(&write->result, transaction, &write->change));
+            FHIR_TRY(at(fhir_transaction_write(&write->result, transaction, &write->change), write->place));
             write->created = write->result->change == FHIR_CHANGE_CREATE || write->result->sequence == 1;
         }
     }
@@ -249,29 +258,28 @@ static fhir_error_t *write_all(fhir_transaction_t *transaction, const apr_array_
 }
 
 static fhir_error_t *run_transaction(fhir_transaction_t *transaction, const apr_array_header_t *writes,
-                                     const apr_array_header_t *binaries, const fhir_binary_t **binary_results,
-                                     const fhir_exchange_t *exchange, const fhir_membership_t *membership)
+                                     const apr_array_header_t *binaries, const fhir_exchange_t *exchange,
+                                     const fhir_membership_t *membership)
 {
     int i;
     FHIR_TRY(lock_conditions(transaction, writes, membership, exchange->pool));
     for (i = 0; i < writes->nelts; i++) {
-        FHIR_TRY(check_condition(APR_ARRAY_IDX(writes, i, fhir_resource_write_t *), transaction, membership,
-                                 exchange->pool));
+        const fhir_resource_write_t *write = APR_ARRAY_IDX(writes, i, fhir_resource_write_t *);
+        FHIR_TRY(at(check_condition(write, transaction, membership, exchange->pool), write->place));
     }
-    FHIR_TRY(write_all(transaction, writes, binaries, binary_results));
+    FHIR_TRY(write_all(transaction, writes, binaries));
     return fhir_transaction_commit(transaction);
 }
 
 fhir_error_t *fhir_writes_commit(const apr_array_header_t *writes, const apr_array_header_t *binaries,
-                                 const fhir_binary_t **binary_results, const fhir_exchange_t *exchange,
-                                 const fhir_membership_t *membership)
+                                 const fhir_exchange_t *exchange, const fhir_membership_t *membership)
 {
     fhir_call_t call = fhir_exchange_call_after_body(exchange);
     fhir_transaction_t *transaction;
     fhir_error_t *error;
     call.cancelled = NULL;
     FHIR_TRY(fhir_meta_begin(&transaction, exchange->app->meta, &call));
-    error = run_transaction(transaction, writes, binaries, binary_results, exchange, membership);
+    error = run_transaction(transaction, writes, binaries, exchange, membership);
     if (error) {
         fhir_transaction_rollback(transaction);
     }

@@ -20,7 +20,15 @@ typedef struct fhir_resource_write_t {
     int has_change;                /* 0: a conditional create that found something */
     const fhir_resource_t *result; /* the new version, or `existing` */
     int created;                   /* 201 */
+    const char *place;             /* in a Bundle: where errors are; may be NULL */
 } fhir_resource_write_t;
+
+/* A write of a Binary beside them. */
+typedef struct fhir_binary_part_t {
+    const fhir_version_change_t *change;
+    const char *place;           /* as above */
+    const fhir_binary_t *result; /* the new version */
+} fhir_binary_part_t;
 
 /* Strict search of If-None-Exist, or of the query of a conditional update. INVALID: unknown parameters, none at all,
  * or result parameters. */
@@ -30,17 +38,15 @@ fhir_error_t *fhir_condition_parse(const fhir_search_t **condition, const fhir_e
 /* Looks up the condition and fills in id, existing and kind. PRECONDITION_FAILED: several match. */
 fhir_error_t *fhir_write_resolve(fhir_resource_write_t *write, const fhir_exchange_t *exchange,
                                  const fhir_membership_t *membership) FHIR_MUST_CHECK;
-/* Normalises, indexes and fills in `change`. `resolve` may be NULL. */
+/* Normalises, indexes and fills in `change`. Of `links` only the resolving functions count; NULL: none. */
 fhir_error_t *fhir_write_prepare(fhir_resource_write_t *write, const fhir_exchange_t *exchange,
-                                 const fhir_membership_t *membership, fhir_resolve_fn resolve,
-                                 void *resolve_baton) FHIR_MUST_CHECK;
+                                 const fhir_membership_t *membership, const fhir_prepare_t *links) FHIR_MUST_CHECK;
 /* Fills in `result`, for a write without condition. */
 fhir_error_t *fhir_write_commit(fhir_resource_write_t *write, const fhir_exchange_t *exchange) FHIR_MUST_CHECK;
-/* The conditions hold still (under their locks), and every write is made, Binaries (array of fhir_version_change_t *,
- * may be NULL; their results go to `binary_results`) included; or nothing is. CONFLICT: a condition changed meanwhile:
- * resolve and prepare again. */
+/* The conditions hold still (under their locks), and every write (array of fhir_resource_write_t *) is made, Binaries
+ * (array of fhir_binary_part_t *, may be NULL) included; or nothing is. Rows are locked in the order of the arrays.
+ * CONFLICT: a condition changed meanwhile: resolve and prepare again. */
 fhir_error_t *fhir_writes_commit(const apr_array_header_t *writes, const apr_array_header_t *binaries,
-                                 const fhir_binary_t **binary_results, const fhir_exchange_t *exchange,
-                                 const fhir_membership_t *membership) FHIR_MUST_CHECK;
+                                 const fhir_exchange_t *exchange, const fhir_membership_t *membership) FHIR_MUST_CHECK;
 
 #endif

@@ -85,7 +85,8 @@ typedef struct fhir_store_resource_t {
 } fhir_store_resource_t;
 typedef struct fhir_prepare_t {
     const fhir_addresses_t *addresses;
-    fhir_resolve_fn resolve; /* may be NULL */
+    fhir_resolve_fn resolve;           /* may be NULL */
+    fhir_resolve_fn resolve_reference; /* of Reference.reference, which may be conditional; NULL: resolve */
     void *resolve_baton;
     fhir_pinned_fn pinned; /* may be NULL */
     void *pinned_baton;

@@ -50,6 +50,12 @@ static const char *resolve(const prepare_t *prepare, const char *value)
     return prepare->how->resolve ? prepare->how->resolve(prepare->how->resolve_baton, value) : NULL;
 }
 
+static const char *resolve_reference(const prepare_t *prepare, const char *value)
+{
+    const fhir_prepare_t *how = prepare->how;
+    return how->resolve_reference ? how->resolve_reference(how->resolve_baton, value) : resolve(prepare, value);
+}
+
 static int keeps_pin(const fhir_prepare_t *how, const char *id, const char *version)
 {
     return version && how->pinned && how->pinned(how->pinned_baton, id, version);
@@ -77,7 +83,8 @@ static fhir_error_t *change_place(void *baton, const fhir_place_t *place)
     prepare_t *prepare = baton;
     int is_attachment = fhir_place_is(place, FHIR_ELEMENT_ATTACHMENT, "url");
     int is_div = fhir_place_is(place, FHIR_ELEMENT_NARRATIVE, "div");
-    int is_link = place->kind == FHIR_ELEMENT_URL || fhir_place_is(place, FHIR_ELEMENT_REFERENCE, "reference");
+    int is_reference = fhir_place_is(place, FHIR_ELEMENT_REFERENCE, "reference");
+    int is_link = is_reference || place->kind == FHIR_ELEMENT_URL;
     const char *value;
     if (!is_attachment && (!prepare->how->resolve || (!is_div && !is_link))) {
         return NULL;
@@ -92,7 +99,7 @@ static fhir_error_t *change_place(void *baton, const fhir_place_t *place)
         change(prepare, place->node,
                fhir_narrative_resolve(value, prepare->how->resolve, prepare->how->resolve_baton, prepare->pool));
     } else {
-        change(prepare, place->node, resolve(prepare, value));
+        change(prepare, place->node, is_reference ? resolve_reference(prepare, value) : resolve(prepare, value));
     }
     return NULL;
 }
