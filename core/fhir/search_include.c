@@ -82,6 +82,9 @@ static int read_parts(fhir_include_t *include, const char *text, const char *sea
         include->name = "*";
         return 1;
     }
+    if (!*text || text[strlen(text) - 1] == ':') {
+        return 0;
+    }
     include->type = next_part(&text, pool);
     include->name = next_part(&text, pool);
     if (!include->type || !include->name || !fhir_resource_type_known(include->type)) {
