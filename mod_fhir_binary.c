@@ -10,6 +10,10 @@ static void register_hooks(apr_pool_t *pool)
     ap_hook_post_config(fhir_httpd_post_config, NULL, NULL, APR_HOOK_MIDDLE);
     /* Stores and database connections must not be inherited over a fork. */
     ap_hook_child_init(fhir_httpd_child_init, NULL, NULL, APR_HOOK_MIDDLE);
+#if AP_MODULE_MAGIC_AT_LEAST(20120211, 110)
+    /* A child that only finishes its transfers begins no other work. */
+    ap_hook_child_stopping(fhir_httpd_background_stop, NULL, NULL, APR_HOOK_MIDDLE);
+#endif
 
     /* Signatures leave the request line before the scoreboard and the logs see it. */
     ap_hook_post_read_request(fhir_httpd_hide_secrets, NULL, NULL, APR_HOOK_REALLY_FIRST);

@@ -12,6 +12,7 @@
 #include <http_main.h>
 #include <http_protocol.h>
 #include <http_request.h>
+#include <mpm_common.h>
 
 #ifdef __clang__
 /* The brigade macros of APR cast away the volatile of their own ring. */
@@ -68,6 +69,17 @@ int fhir_httpd_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptem
 void fhir_httpd_child_init(apr_pool_t *pchild, server_rec *s);
 /* NULL if it could not be opened in this child. */
 fhir_app_t *fhir_httpd_app(const server_rec *s);
+
+/* A pool that any thread may make sub-pools of without contending with httpd's own; NULL: no memory. */
+apr_pool_t *fhir_httpd_child_pool(apr_pool_t *pchild);
+
+/* background.c */
+int fhir_httpd_background_prepare(apr_pool_t *pconf, server_rec *s);
+/* Once for each application of this child. Does nothing if it has no background work. */
+void fhir_httpd_background_start(apr_pool_t *pchild, server_rec *s, const fhir_server_t *server, fhir_app_t *app,
+                                 const fhir_log_t *log);
+/* The child will end: takes no more work, gives back what it has. */
+void fhir_httpd_background_stop(apr_pool_t *pchild, int graceful);
 
 /* log_bridge.c */
 const fhir_log_t *fhir_httpd_server_log(server_rec *s, apr_pool_t *pool);

@@ -74,11 +74,13 @@ int fhir_httpd_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptem
         }
     }
     ap_add_version_component(pconf, "mod_fhir_binary/" FHIR_VERSION);
+    if (fhir_httpd_background_prepare(pconf, s) != OK) {
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
     return fhir_httpd_status_prepare(s);
 }
 
-/* A pool that any thread may make sub-pools of without contending with httpd's own. */
-static apr_pool_t *create_child_pool(apr_pool_t *pchild)
+apr_pool_t *fhir_httpd_child_pool(apr_pool_t *pchild)
 {
     apr_allocator_t *allocator;
     apr_thread_mutex_t *mutex;
@@ -113,7 +115,7 @@ static int count_slots(const server_rec *s)
 /* A child can't refuse to start: without its application it answers 503. */
 void fhir_httpd_child_init(apr_pool_t *pchild, server_rec *s)
 {
-    apr_pool_t *pool = create_child_pool(pchild);
+    apr_pool_t *pool = fhir_httpd_child_pool(pchild);
     int slots = count_slots(s);
     apps = apr_pcalloc(pchild, sizeof(fhir_app_t *) * (apr_size_t)(slots + 1));
     if (!pool) {
@@ -132,7 +134,9 @@ void fhir_httpd_child_init(apr_pool_t *pchild, server_rec *s)
             apps[server->slot] = NULL;
             fhir_log_error(log, FHIR_LOG_ERROR, error,
                            "opening the stores; every request is answered 503 until httpd is restarted");
+            continue;
         }
+        fhir_httpd_background_start(pchild, s, server, apps[server->slot], log);
     }
 }
 
