@@ -373,6 +373,24 @@ def wrapped_row(text):
     return [lines[0]] + ["    " + line for line in lines[1:]]
 
 
+# ---- compartments.def ----
+
+def generate_compartments(definitions, directory):
+    lines = []
+    found = resources_of(directory / "profiles-resources.json", "CompartmentDefinition")
+    for compartment in sorted(found, key=lambda definition: definition["code"]):
+        rows = []
+        for member in sorted(compartment["resource"], key=lambda member: member["code"]):
+            # {def}: the resource that the compartment is of; it needs no parameter.
+            names = [name for name in member.get("param", []) if name != "{def}"]
+            if names and member["code"] in definitions.resource_types:
+                rows.append(f'MEMBER({member["code"]}, "{"|".join(sorted(names))}")')
+        lines += [f"COMPARTMENT({compartment['code']},"] + wrapped(rows, "    ")
+        lines[-1] += ")"
+        print(f"compartment {compartment['code']}: {len(rows)} types")
+    write("compartments.def", "Compartments: MEMBER(resource type, search parameters that lead to the compartment).", lines)
+
+
 def main():
     if len(sys.argv) != 2:
         sys.exit(__doc__)
@@ -380,6 +398,7 @@ def main():
     definitions = Definitions(directory)
     generate_structure(definitions)
     generate_search_parameters(definitions, directory)
+    generate_compartments(definitions, directory)
 
 
 if __name__ == "__main__":
