@@ -66,7 +66,8 @@ typedef struct fhir_sent_resource_t {
 } fhir_sent_resource_t;
 /* INVALID, with an expression, for: no object, no or an unknown resourceType, one that differs from `type` (NULL: any),
  * an id that is no FHIR id, a meta that is no object, a Reference.reference or Attachment.url that is no string, an
- * Attachment or Reference that is no object, a value of null outside lists, empty objects, lists or strings. */
+ * Attachment or Reference that is no object, a value of null outside lists, empty objects, lists or strings; a
+ * meta.versionId that is no string, a meta.tag that is no list or has SUBSETTED: a part would replace the whole. */
 fhir_error_t *fhir_resource_check(fhir_sent_resource_t *sent, const fhir_json_document_t *document, int root,
                                   const char *type, apr_pool_t *pool) FHIR_MUST_CHECK;
 

@@ -78,28 +78,31 @@ static const char *attachment_url(const prepare_t *prepare, const char *sent)
     return apr_pstrcat(prepare->pool, "Binary/", id, pin ? "/_history/" : NULL, pin, NULL);
 }
 
+/* What stands there instead, NULL: what was sent. */
+static const char *new_value(const prepare_t *prepare, const fhir_place_t *place, const char *sent)
+{
+    if (fhir_place_is(place, FHIR_ELEMENT_ATTACHMENT, "url")) {
+        return attachment_url(prepare, sent);
+    }
+    if (fhir_place_is(place, FHIR_ELEMENT_REFERENCE, "reference")) {
+        return resolve_reference(prepare, sent);
+    }
+    if (place->kind == FHIR_ELEMENT_URL) {
+        return resolve(prepare, sent);
+    }
+    return prepare->how->resolve
+               ? fhir_narrative_resolve(sent, prepare->how->resolve, prepare->how->resolve_baton, prepare->pool)
+               : NULL;
+}
+
 static fhir_error_t *change_place(void *baton, const fhir_place_t *place)
 {
     prepare_t *prepare = baton;
-    int is_attachment = fhir_place_is(place, FHIR_ELEMENT_ATTACHMENT, "url");
-    int is_div = fhir_place_is(place, FHIR_ELEMENT_NARRATIVE, "div");
-    int is_reference = fhir_place_is(place, FHIR_ELEMENT_REFERENCE, "reference");
-    int is_link = is_reference || place->kind == FHIR_ELEMENT_URL;
-    const char *value;
-    if (!is_attachment && (!prepare->how->resolve || (!is_div && !is_link))) {
-        return NULL;
-    }
-    value = fhir_json_string(prepare->sent->document, place->node, prepare->pool);
-    if (!value) {
-        return NULL;
-    }
-    if (is_attachment) {
-        change(prepare, place->node, attachment_url(prepare, value));
-    } else if (is_div) {
-        change(prepare, place->node,
-               fhir_narrative_resolve(value, prepare->how->resolve, prepare->how->resolve_baton, prepare->pool));
-    } else {
-        change(prepare, place->node, is_reference ? resolve_reference(prepare, value) : resolve(prepare, value));
+    int has_link = place->kind == FHIR_ELEMENT_URL || fhir_place_is(place, FHIR_ELEMENT_REFERENCE, "reference") ||
+                   fhir_place_is(place, FHIR_ELEMENT_NARRATIVE, "div");
+    const char *sent = has_link ? fhir_json_string(prepare->sent->document, place->node, prepare->pool) : NULL;
+    if (sent) {
+        change(prepare, place->node, new_value(prepare, place, sent));
     }
     return NULL;
 }

@@ -129,7 +129,7 @@ static void check_views(const fhir_sent_resource_t *sent, const fhir_store_resou
 static void round_trip(const fhir_sent_resource_t *sent, const fhir_store_resource_t *stored,
                        const apr_array_header_t *edits, apr_pool_t *pool)
 {
-    fhir_prepare_t how = {&addresses, NULL, NULL, NULL, NULL};
+    fhir_prepare_t how = {.addresses = &addresses};
     fhir_store_resource_t again;
     fhir_sent_resource_t read;
     FUZZ_CHECK(!fhir_resource_check(&read, render(sent, stored, NULL, NULL, pool), 0, sent->type, pool));
@@ -143,7 +143,7 @@ static void round_trip(const fhir_sent_resource_t *sent, const fhir_store_resour
 
 static void check_resource(const fhir_sent_resource_t *sent, apr_pool_t *pool)
 {
-    fhir_prepare_t how = {&addresses, NULL, NULL, NULL, NULL};
+    fhir_prepare_t how = {.addresses = &addresses};
     fhir_store_resource_t stored;
     fhir_store_resource_t resolved;
     const apr_array_header_t *edits;

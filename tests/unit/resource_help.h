@@ -49,7 +49,7 @@ static inline fhir_store_resource_t prepared_by(const char *text, const fhir_pre
 
 static inline fhir_store_resource_t prepared(const char *text)
 {
-    fhir_prepare_t how = {&addresses, NULL, NULL, NULL, NULL};
+    fhir_prepare_t how = {.addresses = &addresses};
     return prepared_by(quoted(text), &how);
 }
 

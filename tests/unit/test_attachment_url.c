@@ -23,7 +23,7 @@ static int same(const char *one, const char *other)
     return one && other ? !strcmp(one, other) : one == other;
 }
 
-static void relative(void)
+static void test_relative(void)
 {
     CU_ASSERT(names("Binary/1") && same(id, "1") && !pin && !signed_version);
     CU_ASSERT(names("Binary/" UUID_A) && same(id, UUID_A) && !pin);
@@ -32,7 +32,7 @@ static void relative(void)
     CU_ASSERT(names("Binary/unknown") && same(id, "unknown"));
 }
 
-static void full(void)
+static void test_full(void)
 {
     CU_ASSERT(names("https://fhir.example.org/fhir/R4/Binary/1") && same(id, "1") && !pin);
     CU_ASSERT(names("https://fhir.example.org/fhir/R4/Binary/1/_history/" UUID_B) && same(pin, UUID_B));
@@ -41,7 +41,7 @@ static void full(void)
     CU_ASSERT(names("https://fhir.example.org:/fhir/R4/Binary/1") && same(id, "1"));
 }
 
-static void storage(void)
+static void test_storage(void)
 {
     CU_ASSERT(names("https://fhir.example.org/storage/1") && same(id, "1") && !pin && !signed_version);
     CU_ASSERT(names("https://fhir.example.org/storage/1/v2") && same(id, "1") && !pin && same(signed_version, "v2"));
@@ -51,7 +51,7 @@ static void storage(void)
     CU_ASSERT(names("HTTPS://fhir.EXAMPLE.org:443/storage/1/v2?x=1") && same(id, "1"));
 }
 
-static void other_ports(void)
+static void test_other_ports(void)
 {
     fhir_addresses_t local = {"http://localhost:8080/fhir/R4/", "http://localhost:8080/storage/"};
     fhir_addresses_t plain = {"http://localhost/fhir/R4/", "http://[::1]:80/storage/"};
@@ -69,14 +69,14 @@ static void other_ports(void)
     CU_ASSERT(!names_from(&plain, "http://[::2]/storage/7"));
 }
 
-static void no_addresses(void)
+static void test_no_addresses(void)
 {
     fhir_addresses_t none = {NULL, NULL};
     CU_ASSERT(names_from(&none, "Binary/1"));
     CU_ASSERT(!names_from(&none, "https://fhir.example.org/fhir/R4/Binary/1"));
 }
 
-static void stay_as_sent(void)
+static void test_stay_as_sent(void)
 {
     static const char *const OTHERS[] = {"",
                                          "Binary",
@@ -148,7 +148,7 @@ static void stay_as_sent(void)
     }
 }
 
-static void id_lengths(void)
+static void test_id_lengths(void)
 {
     char longest[FHIR_ID_MAX + 2];
     memset(longest, 'a', sizeof(longest));
@@ -161,12 +161,12 @@ static void id_lengths(void)
     CU_ASSERT(!names(apr_pstrcat(pool, "Binary/1/_history/", longest, NULL)));
 }
 
-static const fhir_unit_test_t tests[] = {{"relative references", relative},
-                                         {"full URLs", full},
-                                         {"storage URLs", storage},
-                                         {"ports and hosts", other_ports},
-                                         {"no addresses known", no_addresses},
-                                         {"none of ours", stay_as_sent},
-                                         {"lengths of ids", id_lengths},
+static const fhir_unit_test_t tests[] = {{"relative references", test_relative},
+                                         {"full URLs", test_full},
+                                         {"storage URLs", test_storage},
+                                         {"ports and hosts", test_other_ports},
+                                         {"no addresses known", test_no_addresses},
+                                         {"none of ours", test_stay_as_sent},
+                                         {"lengths of ids", test_id_lengths},
                                          {NULL, NULL}};
 FHIR_UNIT_MAIN("attachment_url", tests)

@@ -15,7 +15,7 @@ static void refused(const char *text, const char *type, const char *expression)
     CU_ASSERT(strlen(error->public_text) > 10);
 }
 
-static void taken(void)
+static void test_taken(void)
 {
     fhir_sent_resource_t sent;
     const fhir_json_document_t *document =
@@ -29,7 +29,7 @@ static void taken(void)
     CU_ASSERT_STRING_EQUAL(sent.version_id, "v1");
 }
 
-static void least(void)
+static void test_least(void)
 {
     fhir_sent_resource_t sent;
     FHIR_ASSERT_OK(fhir_resource_check(&sent, parsed("{\"resourceType\":\"Patient\"}"), 0, NULL, pool));
@@ -38,7 +38,7 @@ static void least(void)
     FHIR_ASSERT_OK(check_error("{'resource\\u0054ype':'Pati\\u0065nt','meta':{'profile':['x']}}", "Patient"));
 }
 
-static void no_resource(void)
+static void test_no_resource(void)
 {
     refused("[]", "Patient", "Resource");
     refused("'Patient'", "Patient", "Resource");
@@ -48,7 +48,7 @@ static void no_resource(void)
     refused("{'id':'1'}", "Patient", "Resource");
 }
 
-static void types(void)
+static void test_types(void)
 {
     refused("{'resourceType':1}", NULL, "Resource.resourceType");
     refused("{'resourceType':''}", NULL, "Resource.resourceType");
@@ -60,7 +60,7 @@ static void types(void)
     FHIR_ASSERT_OK(check_error("{'resourceType':'Patient'}", NULL));
 }
 
-static void ids(void)
+static void test_ids(void)
 {
     refused("{'resourceType':'Patient','id':1}", NULL, "Patient.id");
     refused("{'resourceType':'Patient','id':null}", NULL, "Patient.id");
@@ -73,7 +73,7 @@ static void ids(void)
             "Patient.id");
 }
 
-static void metas(void)
+static void test_metas(void)
 {
     refused("{'resourceType':'Patient','meta':[{'versionId':'1'}]}", NULL, "Patient.meta");
     refused("{'resourceType':'Patient','meta':'x'}", NULL, "Patient.meta");
@@ -84,7 +84,7 @@ static void metas(void)
     FHIR_ASSERT_OK(check_error("{'resourceType':'Patient','meta':{'tag':[null,'x',{'code':'y'}]}}", NULL));
 }
 
-static void subsetted(void)
+static void test_subsetted(void)
 {
     fhir_error_t *error;
     static const char TEXT[] =
@@ -100,7 +100,7 @@ static void subsetted(void)
                     NULL));
 }
 
-static void empties(void)
+static void test_empties(void)
 {
     refused("{'resourceType':'Patient','name':[]}", NULL, "Patient.name");
     refused("{'resourceType':'Patient','name':[{}]}", NULL, "Patient.name[0]");
@@ -113,7 +113,7 @@ static void empties(void)
     FHIR_ASSERT_OK(check_error("{'resourceType':'Patient','x':' '}", NULL));
 }
 
-static void references(void)
+static void test_references(void)
 {
     refused("{'resourceType':'Patient','managingOrganization':'Organization/1'}", NULL, "Patient.managingOrganization");
     refused("{'resourceType':'Patient','generalPractitioner':[{'reference':1}]}", NULL,
@@ -127,7 +127,7 @@ static void references(void)
     FHIR_ASSERT_OK(check_error("{'resourceType':'Patient','generalPractitioner':{'display':'no list'}}", NULL));
 }
 
-static void attachments(void)
+static void test_attachments(void)
 {
     refused("{'resourceType':'Patient','photo':['Binary/1']}", NULL, "Patient.photo[0]");
     refused("{'resourceType':'Patient','photo':[[{'url':'Binary/1'}]]}", NULL, "Patient.photo[0]");
@@ -144,7 +144,7 @@ static void attachments(void)
     FHIR_ASSERT_OK(check_error("{'resourceType':'Patient','photo':[{'data':'YWJj'}]}", NULL));
 }
 
-static void resources_inside(void)
+static void test_resources_inside(void)
 {
     refused("{'resourceType':'Patient','contained':[{'id':'x'}]}", NULL, "Patient.contained[0]");
     refused("{'resourceType':'Patient','contained':['x']}", NULL, "Patient.contained[0]");
@@ -159,7 +159,7 @@ static void resources_inside(void)
 }
 
 /* An entry of a Bundle: what is wrong elsewhere is not its business. */
-static void entry(void)
+static void test_entry(void)
 {
     const fhir_json_document_t *document = parsed(
         quoted("{'resourceType':'Bundle','entry':[{'resource':{'resourceType':'Patient','id':'x','active':true}},{'x':"
@@ -179,7 +179,7 @@ static void entry(void)
     CU_ASSERT_STRING_EQUAL(error->expression, "Bundle.entry[3].resource");
 }
 
-static void long_names(void)
+static void test_long_names(void)
 {
     char name[2000];
     memset(name, 'n', sizeof(name));
@@ -187,18 +187,18 @@ static void long_names(void)
     refused(apr_pstrcat(pool, "{'resourceType':'Patient','", name, "':''}", NULL), NULL, "Patient");
 }
 
-static const fhir_unit_test_t tests[] = {{"taken", taken},
-                                         {"the least", least},
-                                         {"no resource", no_resource},
-                                         {"types", types},
-                                         {"ids", ids},
-                                         {"meta", metas},
-                                         {"SUBSETTED", subsetted},
-                                         {"empty values and null", empties},
-                                         {"references", references},
-                                         {"attachments", attachments},
-                                         {"resources inside", resources_inside},
-                                         {"one entry of a Bundle", entry},
-                                         {"long names", long_names},
+static const fhir_unit_test_t tests[] = {{"taken", test_taken},
+                                         {"the least", test_least},
+                                         {"no resource", test_no_resource},
+                                         {"types", test_types},
+                                         {"ids", test_ids},
+                                         {"meta", test_metas},
+                                         {"SUBSETTED", test_subsetted},
+                                         {"empty values and null", test_empties},
+                                         {"references", test_references},
+                                         {"attachments", test_attachments},
+                                         {"resources inside", test_resources_inside},
+                                         {"one entry of a Bundle", test_entry},
+                                         {"long names", test_long_names},
                                          {NULL, NULL}};
 FHIR_UNIT_MAIN("resource_check", tests)

@@ -54,7 +54,7 @@ static void becomes(const char *text, const char *meta, const char *body)
     same_body(&stored, body);
 }
 
-static void own_members(void)
+static void test_own_members(void)
 {
     becomes("{'resourceType':'Patient'}", "", "");
     becomes("{'resourceType':'Patient','id':'1','meta':{'versionId':'1','lastUpdated':'x'}}", "", "");
@@ -65,7 +65,7 @@ static void own_members(void)
     becomes("{'\\u0069d':'1','resource\\u0054ype':'Patient','\\u006deta':{'version\\u0049d':'1'}}", "", "");
 }
 
-static void metas(void)
+static void test_metas(void)
 {
     becomes("{'resourceType':'Patient','meta':{ 'versionId' : '1', 'profile' : [ 'p' ] , 'lastUpdated':'x','x':0.10 }}",
             "'profile' : [ 'p' ],'x':0.10", "");
@@ -77,7 +77,7 @@ static void metas(void)
             "'extension':[{'url':'e','valueAttachment':{'url':'Binary/1'}}]", "'photo':[{'url':'Binary/2'}]");
 }
 
-static void fidelity_of_text(void)
+static void test_fidelity_of_text(void)
 {
     static const char BODY[] =
         "'valueQuantity':{'value':0.10,'x':12345678901234567890,'y':1E+2,'z':-0},'note':[{'text':'a\\u00e9\\/\\n"
@@ -86,7 +86,7 @@ static void fidelity_of_text(void)
     becomes(apr_pstrcat(pool, "{", BODY, ",'resourceType':'Observation'}", NULL), "", BODY);
 }
 
-static void urls(void)
+static void test_urls(void)
 {
     static const char *const TABLE[][2] = {{"Binary/1", "Binary/1"},
                                            {BASE "Binary/1", "Binary/1"},
@@ -132,10 +132,10 @@ static int pinned(void *baton, const char *binary_id, const char *version_id)
 }
 
 /* A signed URL that was read from a pinned attachment becomes that pin again. */
-static void pins(void)
+static void test_pins(void)
 {
     char version[] = "2";
-    fhir_prepare_t how = {&addresses, NULL, NULL, pinned, version};
+    fhir_prepare_t how = {.addresses = &addresses, .pinned = pinned, .pinned_baton = version};
     fhir_store_resource_t stored =
         prepared_by(quoted("{'resourceType':'Patient','photo':[{'url':'" STORAGE "1/2?x'},{'url':'" STORAGE
                            "1/3?x'},{'url':'" STORAGE "1'},{'url':'Binary/1'},{'url':'Binary/1/_history/3'}]}"),
@@ -164,7 +164,7 @@ static void found_at(const char *path, const char *text)
 
 #define OURS "{'url':'" STORAGE "1/2?x=y&z'}"
 
-static void places(void)
+static void test_places(void)
 {
     found_at("Patient.photo[0]", "{'resourceType':'Patient','photo':[" OURS "]}");
     found_at("Patient.photo[2]", "{'resourceType':'Patient','photo':[{'title':'x'},null," OURS "]}");
@@ -192,7 +192,7 @@ static void places(void)
              "]}}]}");
 }
 
-static void extensions(void)
+static void test_extensions(void)
 {
     found_at("Patient.extension[0].valueAttachment",
              "{'resourceType':'Patient','extension':[{'url':'Binary/9','valueAttachment':" OURS "}]}");
@@ -213,7 +213,7 @@ static void extensions(void)
 }
 
 /* An attachment in an extension of an attachment: in order of the text, each with its own end. */
-static void nested(void)
+static void test_nested(void)
 {
     fhir_store_resource_t stored =
         prepared("{'resourceType':'Patient','photo':[{'extension':[{'url':'a','valueAttachment':{'url':'" BASE
@@ -238,7 +238,7 @@ static void untouched(const char *body, const char *type)
     CU_ASSERT_EQUAL(stored.attachments->nelts, 0);
 }
 
-static void other_urls(void)
+static void test_other_urls(void)
 {
     untouched("'extension':[{'url':'" BASE "Binary/1','valueString':'x'}]", "Patient");
     untouched("'extension':[{'url':'x','valueUrl':'" BASE "Binary/1'}]", "Patient");
@@ -255,7 +255,7 @@ static void other_urls(void)
     untouched("'photo':[{'x':{'url':'" BASE "Binary/1'}}]", "Patient");
 }
 
-static void present(void)
+static void test_present(void)
 {
     fhir_store_resource_t stored =
         prepared("{'resourceType':'Patient','photo':[{'url':'Binary/1'},{'contentType':'a','url':'Binary/2','size':1,"
@@ -270,7 +270,7 @@ static void present(void)
     check_offsets(&stored);
 }
 
-static void exact_offsets(void)
+static void test_exact_offsets(void)
 {
     fhir_store_resource_t stored = prepared(
         "{'x':'\xc3\xa9','resourceType':'Patient','photo':[{ 'url' : 'Binary/1' , 'title':'}' } ],'id':'7','y':1}");
@@ -305,14 +305,14 @@ static const char *resolver(void *baton, const char *value)
 static void resolves(const char *body, const char *expected)
 {
     int calls = 0;
-    fhir_prepare_t how = {&addresses, resolver, NULL, NULL, NULL};
+    fhir_prepare_t how = {.addresses = &addresses, .resolve = resolver};
     fhir_store_resource_t stored;
     how.resolve_baton = &calls;
     stored = prepared_by(quoted(apr_pstrcat(pool, "{'resourceType':'Communication',", body, "}", NULL)), &how);
     same_body(&stored, expected);
 }
 
-static void references(void)
+static void test_references(void)
 {
     resolves("'subject':{'reference':'urn:uuid:" UUID_A "'}", "'subject':{'reference':'Patient/1'}");
     resolves("'subject':{'reference':'urn:\\u0075uid:" UUID_A "','display':'urn:uuid:" UUID_A "'}",
@@ -334,7 +334,33 @@ static void references(void)
     resolves("'unknown':{'reference':'urn:uuid:" UUID_A "'}", "'unknown':{'reference':'urn:uuid:" UUID_A "'}");
 }
 
-static void attachments_of_transactions(void)
+static const char *reference_resolver(void *baton, const char *value)
+{
+    (void)baton;
+    return strcmp(value, "Patient?identifier=1") ? NULL : "Patient/7";
+}
+
+/* Conditional references are taken in Reference.reference and nowhere else. */
+static void test_reference_resolver(void)
+{
+    fhir_prepare_t how = {.addresses = &addresses, .resolve_reference = reference_resolver};
+    fhir_store_resource_t stored;
+    int calls = 0;
+    static const char TEXT[] = "{'resourceType':'Communication','subject':{'reference':'Patient?identifier=1'},"
+                               "'instantiatesUri':['Patient?identifier=1'],'payload':[{'contentAttachment':{'url':"
+                               "'Patient?identifier=1'}}],'sender':{'reference':'urn:uuid:" UUID_A "'}}";
+    static const char BODY[] = "'subject':{'reference':'Patient/7'},'instantiatesUri':['Patient?identifier=1'],"
+                               "'payload':[{'contentAttachment':{'url':'Patient?identifier=1'}}],'sender':{"
+                               "'reference':'urn:uuid:" UUID_A "'}";
+    stored = prepared_by(quoted(TEXT), &how);
+    same_body(&stored, BODY);
+    how.resolve = resolver;
+    how.resolve_baton = &calls;
+    stored = prepared_by(quoted(TEXT), &how);
+    same_body(&stored, BODY);
+}
+
+static void test_attachments_of_transactions(void)
 {
     resolves("'payload':[{'contentAttachment':{'url':'urn:uuid:" UUID_B "'}},{'contentAttachment':{'url':'" BASE
              "Binary/9'}}]",
@@ -356,7 +382,7 @@ static const char *xhtml(const char *text)
     return apr_pstrcat(pool, "\"text\":{\"status\":\"generated\",\"div\":\"", made.text, "\"}", NULL);
 }
 
-static void narratives(void)
+static void test_narratives(void)
 {
     static const char *const TABLE[][2] = {
         {"<div><a href=~urn:uuid:" UUID_A "~>x</a></div>", "<div><a href=~Patient/1~>x</a></div>"},
@@ -381,7 +407,7 @@ static void narratives(void)
     apr_size_t i;
     for (i = 0; i < sizeof(TABLE) / sizeof(TABLE[0]); i++) {
         int calls = 0;
-        fhir_prepare_t how = {&addresses, resolver, NULL, NULL, NULL};
+        fhir_prepare_t how = {.addresses = &addresses, .resolve = resolver};
         fhir_store_resource_t stored;
         how.resolve_baton = &calls;
         stored =
@@ -395,7 +421,7 @@ static void narratives(void)
 
 /* ---- an entry of a Bundle ---- */
 
-static void entry(void)
+static void test_entry(void)
 {
     const fhir_json_document_t *document =
         parsed(quoted("{'resourceType':'Bundle','entry':[{'resource':{'resourceType':'Patient','photo':[{'url':'" BASE
@@ -403,7 +429,7 @@ static void entry(void)
                       "Binary/1'}],'last':1}},{'resource':{'resourceType':'Patient'}}]}"));
     int first = fhir_json_first(document, fhir_json_member(document, 0, "entry"));
     int resource = fhir_json_member(document, document->nodes[first].next, "resource");
-    fhir_prepare_t how = {&addresses, NULL, NULL, NULL, NULL};
+    fhir_prepare_t how = {.addresses = &addresses};
     fhir_store_resource_t stored;
     fhir_sent_resource_t sent;
     FHIR_ASSERT_OK(fhir_resource_check(&sent, document, resource, NULL, pool));
@@ -454,7 +480,7 @@ static void random_value(fhir_text_t *text, unsigned *seed, int depth)
 }
 
 /* Unknown members of any shape: each is stored byte for byte. */
-static void token_by_token(void)
+static void test_token_by_token(void)
 {
     unsigned seed = 3;
     int round;
@@ -462,7 +488,7 @@ static void token_by_token(void)
         fhir_text_t sent;
         fhir_text_t expected;
         fhir_store_resource_t stored;
-        fhir_prepare_t how = {&addresses, NULL, NULL, NULL, NULL};
+        fhir_prepare_t how = {.addresses = &addresses};
         unsigned count = dice(&seed, 6);
         unsigned at = dice(&seed, 7);
         unsigned i;
@@ -491,7 +517,7 @@ static double seconds_for(int count)
 {
     fhir_text_t text;
     fhir_store_resource_t stored;
-    fhir_prepare_t how = {&addresses, NULL, NULL, NULL, NULL};
+    fhir_prepare_t how = {.addresses = &addresses};
     clock_t start;
     int i;
     fhir_text_init(&text, pool);
@@ -509,7 +535,7 @@ static double seconds_for(int count)
 }
 
 /* Eight times as many may not cost 64 times as much; a busy machine gets more than one try. */
-static void many(void)
+static void test_many(void)
 {
     int tries = 5;
     int linear = 0;
@@ -520,22 +546,23 @@ static void many(void)
     CU_ASSERT(linear);
 }
 
-static const fhir_unit_test_t tests[] = {{"own members", own_members},
-                                         {"meta", metas},
-                                         {"numbers, escapes, white space", fidelity_of_text},
-                                         {"attachment URLs", urls},
-                                         {"pins", pins},
-                                         {"places of attachments", places},
-                                         {"extensions", extensions},
-                                         {"attachments in attachments", nested},
-                                         {"other URLs", other_urls},
-                                         {"members that are present", present},
-                                         {"exact offsets", exact_offsets},
-                                         {"references", references},
-                                         {"attachments of transactions", attachments_of_transactions},
-                                         {"narratives", narratives},
-                                         {"one entry of a Bundle", entry},
-                                         {"token by token", token_by_token},
-                                         {"many attachments", many},
+static const fhir_unit_test_t tests[] = {{"own members", test_own_members},
+                                         {"meta", test_metas},
+                                         {"numbers, escapes, white space", test_fidelity_of_text},
+                                         {"attachment URLs", test_urls},
+                                         {"pins", test_pins},
+                                         {"places of attachments", test_places},
+                                         {"extensions", test_extensions},
+                                         {"attachments in attachments", test_nested},
+                                         {"other URLs", test_other_urls},
+                                         {"members that are present", test_present},
+                                         {"exact offsets", test_exact_offsets},
+                                         {"references", test_references},
+                                         {"resolver of references alone", test_reference_resolver},
+                                         {"attachments of transactions", test_attachments_of_transactions},
+                                         {"narratives", test_narratives},
+                                         {"one entry of a Bundle", test_entry},
+                                         {"token by token", test_token_by_token},
+                                         {"many attachments", test_many},
                                          {NULL, NULL}};
 FHIR_UNIT_MAIN("resource_prepare", tests)

@@ -44,7 +44,7 @@ static void same_text(const char *text, const char *expected)
     CU_ASSERT_STRING_EQUAL(text, expected);
 }
 
-static void whole(void)
+static void test_whole(void)
 {
     fhir_resource_t least = resource("", "");
     fhir_resource_t tombstone = resource(NULL, NULL);
@@ -71,7 +71,7 @@ static apr_array_header_t *no_edits(void)
     return apr_array_make(pool, 4, sizeof(fhir_body_edit_t));
 }
 
-static void edits(void)
+static void test_edits(void)
 {
     fhir_resource_t what = resource("", "'a':1,'b':[22],'c':3");
     apr_array_header_t *list = no_edits();
@@ -87,7 +87,7 @@ static void edits(void)
 }
 
 /* What can't be is passed over, never read or written. */
-static void wrong_edits(void)
+static void test_wrong_edits(void)
 {
     fhir_resource_t what = resource("", "'a':1,'b':2");
     apr_array_header_t *list = no_edits();
@@ -112,7 +112,7 @@ static const char *viewed(const char *meta, fhir_summary_t summary, const char *
     return rendered(&what, NULL, &view);
 }
 
-static void summaries(void)
+static void test_summaries(void)
 {
     same_text(viewed("", FHIR_SUMMARY_TRUE, NULL),
               HEAD ",'tag':[" TAG "]},'active' : true,'_active':{'id':'x'},'link':[{'type':'refer'}]}");
@@ -123,7 +123,7 @@ static void summaries(void)
                    "{'type':'refer'}],'unknown':1}");
 }
 
-static void elements(void)
+static void test_elements(void)
 {
     same_text(viewed("", FHIR_SUMMARY_FALSE, "photo"), HEAD ",'tag':[" TAG "]},'photo':[{'url':'Binary/1'}]}");
     same_text(viewed("", FHIR_SUMMARY_FALSE, ",unknown , active,photos,"),
@@ -134,7 +134,7 @@ static void elements(void)
               apr_pstrcat(pool, HEAD "}," BODY "}", NULL));
 }
 
-static void mandatory(void)
+static void test_mandatory(void)
 {
     fhir_resource_t what =
         resource("", "'note':[{'text':'x'}],'status':'final','_status':{'id':'x'},'code':{'text':'x'}");
@@ -151,7 +151,7 @@ static void mandatory(void)
 }
 
 /* Nothing was left out: nothing says so. */
-static void complete_view(void)
+static void test_complete_view(void)
 {
     fhir_resource_t what = resource("'tag':[{'code':'x'}]", "'active':true");
     fhir_resource_t least = resource("", "");
@@ -160,7 +160,7 @@ static void complete_view(void)
     same_text(rendered(&least, NULL, &view), HEAD "}}");
 }
 
-static void tags(void)
+static void test_tags(void)
 {
     same_text(viewed("'source':'s','tag' : [ {'code':'a]'} ] ,'profile':['p']", FHIR_SUMMARY_FALSE, "photo"),
               HEAD ",'source':'s','tag' : [ {'code':'a]'} ," TAG "] ,'profile':['p']},'photo':[{'url':'Binary/1'}]}");
@@ -173,7 +173,7 @@ static void tags(void)
               HEAD ",'tag':[" TAG "],'extension':[{'tag':[1]}]},'photo':[{'url':'Binary/1'}]}");
 }
 
-static void edits_in_views(void)
+static void test_edits_in_views(void)
 {
     fhir_resource_t what =
         resource("", "'photo':[{'url':'Binary/1'}],'active':true,'contact':[{'x':'Binary/2'}],'unknown':7");
@@ -188,7 +188,7 @@ static void edits_in_views(void)
 }
 
 /* What is read and written back is stored as before. */
-static void round_trip(void)
+static void test_round_trip(void)
 {
     static const char TEXT[] =
         "{'resourceType':'Patient','meta':{'profile':['p']},'photo':[{'url':'Binary/1','size':1},"
@@ -214,7 +214,7 @@ static void round_trip(void)
 }
 
 /* Ids and types go through JSON escaping whatever they are. */
-static void escaped(void)
+static void test_escaped(void)
 {
     fhir_resource_t what = resource("", "");
     what.id = "a\"b";
@@ -222,7 +222,7 @@ static void escaped(void)
 }
 
 /* Ten thousand attachments signed, filled in and read in a view. */
-static void many(void)
+static void test_many(void)
 {
     fhir_text_t text;
     apr_array_header_t *list = no_edits();
@@ -252,17 +252,17 @@ static void many(void)
     CU_ASSERT((double)(clock() - start) / CLOCKS_PER_SEC < 10);
 }
 
-static const fhir_unit_test_t tests[] = {{"whole", whole},
-                                         {"edits", edits},
-                                         {"wrong edits", wrong_edits},
-                                         {"_summary", summaries},
-                                         {"_elements", elements},
-                                         {"mandatory elements", mandatory},
-                                         {"complete view", complete_view},
-                                         {"tags", tags},
-                                         {"edits in views", edits_in_views},
-                                         {"round trip", round_trip},
-                                         {"escaped", escaped},
-                                         {"many attachments", many},
+static const fhir_unit_test_t tests[] = {{"whole", test_whole},
+                                         {"edits", test_edits},
+                                         {"wrong edits", test_wrong_edits},
+                                         {"_summary", test_summaries},
+                                         {"_elements", test_elements},
+                                         {"mandatory elements", test_mandatory},
+                                         {"complete view", test_complete_view},
+                                         {"tags", test_tags},
+                                         {"edits in views", test_edits_in_views},
+                                         {"round trip", test_round_trip},
+                                         {"escaped", test_escaped},
+                                         {"many attachments", test_many},
                                          {NULL, NULL}};
 FHIR_UNIT_MAIN("resource_render", tests)
