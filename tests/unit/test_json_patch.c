@@ -1,8 +1,9 @@
 /* JSON Patch: the operations, what is refused, bounds, and that untouched bytes stay. */
 #include "core/base/text.h"
 #include "core/fhir/json_patch.h"
-#include "memory.h"
 #include "unit.h"
+
+#include <sys/resource.h>
 
 #define LIMIT ((apr_size_t)1 << 20)
 
@@ -257,26 +258,34 @@ static void test_depth(void)
                  FHIR_ERROR_UNPROCESSABLE, "Operation 7 of the patch (copy) failed: The JSON is nested more than 64");
 }
 
+/* The most that was ever resident, in KiB: pools keep what they once had, so nothing else shows a peak. */
+static long peak_memory(void)
+{
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return usage.ru_maxrss;
+}
+
 /* 500 operations on half a MiB: nearly the whole work allowed, in the memory of a few documents. */
 static void test_work(void)
 {
     fhir_text_t text;
     const char *patched = NULL;
-    apr_size_t before;
+    long before;
     fhir_text_init(&text, pool);
     fhir_text_add(&text, "{\"a\":0,\"b\":[0");
     while (text.length < 500000) {
         fhir_text_add(&text, ",\"0123456789012345678901234567890123456789\"");
     }
     fhir_text_add(&text, "]}");
+    before = peak_memory();
     FHIR_ASSERT_OK(
         run(&patched, text.text, operations(500, "{\"op\":\"replace\",\"path\":\"/a\",\"value\":1}"), LIMIT));
     patched = operations(500, "{\"op\":\"replace\",\"path\":\"/a\",\"value\":1}");
     patched = apr_pstrcat(pool, apr_pstrmemdup(pool, patched, strlen(patched) - 1),
                           ",{\"op\":\"remove\",\"path\":\"/c\"}]", NULL);
-    before = memory_in_use();
     expect_error(text.text, patched, FHIR_ERROR_UNPROCESSABLE, "Operation 501");
-    CU_ASSERT(memory_in_use() - before < 16 * 1024 * 1024);
+    CU_ASSERT(peak_memory() - before < 64 * 1024);
     expect_error(text.text, operations(600, "{\"op\":\"replace\",\"path\":\"/a\",\"value\":1}"), FHIR_ERROR_TOO_LARGE,
                  "is too many");
     expect_error(text.text, operations(600, "{\"op\":\"test\",\"path\":\"/a\",\"value\":0}"), FHIR_ERROR_TOO_LARGE,
