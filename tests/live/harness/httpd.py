@@ -265,7 +265,8 @@ LoadModule fhir_binary_module {BUILD}/mod_fhir_binary.so
         problems = []
         for pid, names in self.descriptors().items():
             # A store may keep its directories open, never a file.
-            held = [name for name in names if "(deleted)" in name or str(self.stores) in name and os.path.isfile(name)]
+            held = [name for name in names if "(deleted)" in name and not name.startswith("/memfd:fhir_binary")
+                    or str(self.stores) in name and os.path.isfile(name)]
             sockets = sum(1 for name in names if name.startswith("socket:"))
             if held:
                 problems.append(f"child {pid} still has open: {held}")
