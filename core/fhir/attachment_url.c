@@ -14,7 +14,7 @@ typedef struct address_t {
     apr_size_t host_length;
     const char *port;
     apr_size_t port_length; /* 0: the scheme's default */
-    const char *path;       /* begins with '/' */
+    const char *path;       /* and all that follows; begins with '/' if there is a path */
 } address_t;
 
 static int same_letters(const char *one, apr_size_t one_length, const char *other, apr_size_t other_length)
@@ -28,7 +28,7 @@ static int is_default_port(const address_t *address)
     return same_letters(address->port, address->port_length, port, strlen(port));
 }
 
-/* 0: no http or https URL with a host and a path. */
+/* 0: no http or https URL with a host. */
 static int split(address_t *address, const char *url)
 {
     const char *colon = strchr(url, ':');
@@ -60,7 +60,7 @@ static int split(address_t *address, const char *url)
     if (is_default_port(address)) {
         address->port_length = 0;
     }
-    return address->host_length > 0 && *end == '/';
+    return address->host_length > 0;
 }
 
 /* What follows `base` in `url`, NULL if it does not begin so. RFC 3986 section 6.2: scheme and host in any case, the

@@ -72,7 +72,7 @@ static const char *attachment_url(const prepare_t *prepare, const char *sent)
     if (!fhir_attachment_url(&id, &pin, &signed_version, prepare->how->addresses, url, prepare->pool)) {
         return url;
     }
-    if (!pin && keeps_pin(prepare->how, id, signed_version)) {
+    if (keeps_pin(prepare->how, id, signed_version)) {
         pin = signed_version;
     }
     return apr_pstrcat(prepare->pool, "Binary/", id, pin ? "/_history/" : NULL, pin, NULL);

@@ -75,6 +75,10 @@ static void test_metas(void)
     becomes("{'resourceType':'Patient','photo':[{'url':'Binary/2'}],'meta':{'extension':[{'url':'e','valueAttachment':"
             "{'url':'" BASE "Binary/1'}}]}}",
             "'extension':[{'url':'e','valueAttachment':{'url':'Binary/1'}}]", "'photo':[{'url':'Binary/2'}]");
+    becomes("{'meta':{'extension':[{'url':'e','valueAttachment':{'url':'" BASE
+            "Binary/1'}}],'source':'s'},'photo':[{'url':'" BASE "Binary/2'}],'resourceType':'Patient'}",
+            "'extension':[{'url':'e','valueAttachment':{'url':'Binary/1'}}],'source':'s'",
+            "'photo':[{'url':'Binary/2'}]");
 }
 
 static void test_fidelity_of_text(void)
