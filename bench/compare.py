@@ -6,6 +6,7 @@ we are faster. Both serve the same bytes from the same disk through the same eve
 hashes nor syncs; ours does both. FHIR_BENCH_ROUNDS and FHIR_BENCH_SECONDS change the effort; words on the command line
 choose measurements by substring (`bench/compare.py "GET 1 KiB"`).
 """
+import json
 import os
 import shutil
 import statistics
@@ -150,7 +151,6 @@ function init() stamp = tostring(os.time()) .. tostring({{}}):sub(8) end
     def put_file(self, client, path):
         command = ["curl", "-sS", "-f", "-X", "POST", "-T", str(path), "-H", "Content-Type: application/octet-stream",
                    "-H", "Authorization: " + client.bearer["Authorization"], self.server.fhir_base + "Binary"]
-        import json
         return json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)["id"]
 
     def uploads(self, client, wanted):
@@ -172,6 +172,52 @@ function init() stamp = tostring(os.time()) .. tostring({{}}):sub(8) end
                           lambda: self.wrk("/dav/", {}, peer), wanted)
             self.empty(self.dav)
 
+    # -- resources: the peer serves, or takes, the same JSON as a file --
+    def resources(self, client, wanted):
+        pages = not wanted or any(word in "resource search page" for word in wanted)
+        patient = {"resourceType": "Patient", "id": "bench", "active": True, "birthDate": "1955-05-12",
+                   "name": [{"family": "Simpson", "given": ["Homer", "Jay"]}],
+                   "identifier": [{"system": "urn:bench", "value": "1"}]}
+        made = self.send(client, "PUT", "Patient/bench", patient)
+        self.pair("resource read", *self.same_as_file("/fhir/R4/Patient/bench", client, made), wanted)
+        body = self.files / "patient.json"
+        body.write_bytes(json.dumps(patient).encode())
+        headers = {"Content-Type": "application/fhir+json"}
+        ours = self.upload_script("POST", "", "patient.json", {**headers, **client.bearer, "Prefer": "return=minimal"})
+        peer = self.upload_script("PUT", "/dav/", "patient.json", headers)
+        self.pair("resource create", lambda: self.wrk("/fhir/R4/Patient", {}, ours),
+                  lambda: self.wrk("/dav/", {}, peer), wanted)
+        self.empty(self.dav)
+        if pages:
+            self.pair("resource search page", *self.same_as_file(self.make_page(client), client, None), wanted)
+
+    def send(self, client, method, path, resource):
+        done = subprocess.run(["curl", "-sS", "-f", "-X", method, "--data-binary", "@-", "-H",
+                               "Content-Type: application/fhir+json", "-H",
+                               "Authorization: " + client.bearer["Authorization"], self.server.fhir_base + path],
+                              input=json.dumps(resource).encode(), stdout=subprocess.PIPE, check=True)
+        return done.stdout
+
+    def same_as_file(self, target, client, content):
+        if content is None:
+            content = subprocess.run(["curl", "-sS", "-f", "-H", "Authorization: " + client.bearer["Authorization"],
+                                      self.server.base.rstrip("/") + target], stdout=subprocess.PIPE, check=True).stdout
+        name = f"answer-{len(content)}.json"
+        (self.files / name).write_bytes(content)
+        (self.files / name).chmod(0o644)
+        return lambda: self.wrk(target, client.bearer), lambda: self.wrk(f"/plain/{name}", {})
+
+    def make_page(self, client):
+        """100 DocumentReferences with 100 attachments each; the page that shows them all."""
+        binaries = [json.loads(self.send(client, "POST", "Binary", {"resourceType": "Binary", "data": "aGVsbG8=",
+                                                                    "contentType": "text/plain"}))["id"]
+                    for _ in range(100)]
+        for number in range(100):
+            self.send(client, "POST", "DocumentReference", {
+                "resourceType": "DocumentReference", "status": "current", "description": f"page {number}",
+                "content": [{"attachment": {"url": f"Binary/{binary}"}} for binary in binaries]})
+        return "/fhir/R4/DocumentReference?_count=100"
+
     def forget_uploads(self):
         """Bytes uploaded since the reads were prepared; their rows stay, nobody reads them."""
         for path in (self.server.stores / "main" / "objects").glob("*/*/*"):
@@ -192,6 +238,7 @@ function init() stamp = tostring(os.time()) .. tostring({{}}):sub(8) end
                 client = self.server.project("bench")
                 self.reads(client, wanted)
                 self.uploads(client, wanted)
+                self.resources(client, wanted)
                 self.server.position = self.server.error_log.stat().st_size
         finally:
             database.discard()
