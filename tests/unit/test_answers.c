@@ -160,7 +160,7 @@ static void test_capability_statement(void)
     CU_ASSERT_STRING_EQUAL(string_at(json_object_get(binary, "operation"), "0", "definition", NULL),
                            "https://h/fhir/R4/OperationDefinition/Binary-presigned-url");
     CU_ASSERT_PTR_NULL(json_object_get(binary, "searchParam"));
-    CU_ASSERT_EQUAL(json_array_size(json_object_get(rest, "resource")), 148);
+    CU_ASSERT_EQUAL(json_array_size(json_object_get(rest, "resource")), 146);
     CU_ASSERT_EQUAL(json_array_size(json_object_get(rest, "searchParam")), 6);
     json_decref(json);
     capability.update_create = 0;
