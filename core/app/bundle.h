@@ -5,6 +5,9 @@
 #include "../fhir/json_document.h"
 #include "exchange.h"
 
+/* So many times the time of one request may all entries take together. */
+#define FHIR_BUNDLE_REQUESTS 10
+
 typedef struct fhir_bundle_t {
     fhir_exchange_t *exchange;
     const fhir_membership_t *membership;

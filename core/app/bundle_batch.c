@@ -3,9 +3,6 @@
 #include "bundle_answer.h"
 #include "resource_answer.h"
 
-/* So many times the time of one request may all entries take together. */
-#define BATCH_REQUESTS 10
-
 static fhir_error_t *too_much(const fhir_bundle_text_t *text, apr_time_t end, apr_pool_t *pool)
 {
     if (text->json.length >= FHIR_BUNDLE_ANSWER_MAX) {
@@ -45,7 +42,7 @@ static int is_cancelled(const fhir_request_t *request)
 fhir_error_t *fhir_bundle_batch(fhir_response_t **response, const fhir_bundle_t *bundle)
 {
     const fhir_exchange_t *exchange = bundle->exchange;
-    apr_time_t end = apr_time_now() + BATCH_REQUESTS * exchange->settings->request_timeout;
+    apr_time_t end = apr_time_now() + FHIR_BUNDLE_REQUESTS * exchange->settings->request_timeout;
     fhir_bundle_text_t text;
     apr_pool_t *pool;
     int index = 0;
