@@ -100,10 +100,37 @@ const char *fhir_error_issue_type(const fhir_error_t *error)
     return find(error)->issue_type;
 }
 
+/* @medplum/core tells errors apart by OperationOutcome.id: isNotFound, isGone, isConflict, isOk ... */
+static const char *outcome_id(int status)
+{
+    static const struct {
+        int status;
+        const char *id;
+    } IDS[] = {{200, "ok"},
+               {201, "created"},
+               {401, "unauthorized"},
+               {403, "forbidden"},
+               {404, "not-found"},
+               {409, "conflict"},
+               {410, "gone"},
+               {412, "precondition-failed"},
+               {413, "content-too-large"},
+               {415, "unsupported-media-type"},
+               {429, "too-many-requests"}};
+    size_t i;
+    for (i = 0; i < sizeof(IDS) / sizeof(IDS[0]); i++) {
+        if (IDS[i].status == status) {
+            return IDS[i].id;
+        }
+    }
+    return NULL;
+}
+
 static void add_outcome(fhir_response_t *response, fhir_format_t format, const char *severity, const char *issue_type,
                         const char *text, const char *expression)
 {
-    const char *body = fhir_outcome(format, severity, issue_type, text, expression, response->pool);
+    const char *body =
+        fhir_outcome(format, outcome_id(response->status), severity, issue_type, text, expression, response->pool);
     fhir_response_header(response, "Content-Type", fhir_format_media_type(format));
     fhir_response_bytes(response, body, (apr_off_t)strlen(body));
 }

@@ -173,7 +173,7 @@ static void add_ignored(fhir_bundle_text_t *bundle, const fhir_exchange_t *excha
     fhir_bundle_entry(bundle, NULL);
     fhir_bundle_member(bundle, "resource");
     fhir_text_add(&bundle->json,
-                  fhir_outcome(FHIR_FORMAT_JSON, "warning", "not-supported",
+                  fhir_outcome(FHIR_FORMAT_JSON, NULL, "warning", "not-supported",
                                apr_psprintf(exchange->pool,
                                             "Search parameters that this server does not know were ignored: %s. Send "
                                             "Prefer: handling=strict to have such a search refused.",

@@ -33,12 +33,16 @@ void fhir_answer_string(fhir_text_t *json, const char *before, const char *strin
     fhir_text_add_json_string(json, string);
 }
 
-const char *fhir_outcome(fhir_format_t format, const char *severity, const char *code, const char *diagnostics,
-                         const char *expression, apr_pool_t *pool)
+const char *fhir_outcome(fhir_format_t format, const char *id, const char *severity, const char *code,
+                         const char *diagnostics, const char *expression, apr_pool_t *pool)
 {
     fhir_text_t json;
     fhir_text_init(&json, pool);
-    fhir_answer_string(&json, "{\"resourceType\":\"OperationOutcome\",\"issue\":[{\"severity\":", severity);
+    fhir_text_add(&json, "{\"resourceType\":\"OperationOutcome\"");
+    if (id) {
+        fhir_answer_string(&json, ",\"id\":", id);
+    }
+    fhir_answer_string(&json, ",\"issue\":[{\"severity\":", severity);
     fhir_answer_string(&json, ",\"code\":", code);
     if (diagnostics && *diagnostics) {
         fhir_answer_string(&json, ",\"diagnostics\":", diagnostics);

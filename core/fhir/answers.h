@@ -8,10 +8,10 @@
 
 #include <apr_tables.h>
 
-/* OperationOutcome with one issue. severity: "error", "warning", "information"; code: value set issue-type; expression
- * may be NULL. */
-const char *fhir_outcome(fhir_format_t format, const char *severity, const char *code, const char *diagnostics,
-                         const char *expression, apr_pool_t *pool);
+/* OperationOutcome with one issue. severity: "error", "warning", "information"; code: value set issue-type; id and
+ * expression may be NULL. */
+const char *fhir_outcome(fhir_format_t format, const char *id, const char *severity, const char *code,
+                         const char *diagnostics, const char *expression, apr_pool_t *pool);
 
 /* Parameters with one valueUri named `url` (operation $presigned-url). */
 const char *fhir_parameters_url(fhir_format_t format, const char *url, apr_pool_t *pool);

@@ -76,6 +76,34 @@ static void test_every_code(void)
     }
 }
 
+/* What SDKs tell errors apart by; statuses that they do not know have no id. */
+static void test_outcomes_have_the_ids_of_sdks(void)
+{
+    static const struct {
+        int status;
+        const char *id;
+    } cases[] = {{401, "unauthorized"},
+                 {403, "forbidden"},
+                 {404, "not-found"},
+                 {409, "conflict"},
+                 {410, "gone"},
+                 {412, "precondition-failed"},
+                 {400, NULL},
+                 {415, "unsupported-media-type"},
+                 {503, NULL}};
+    size_t i;
+    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        fhir_response_t *response = fhir_status_response(cases[i].status, FHIR_FORMAT_JSON, pool);
+        json_t *outcome = json_loads(body_of(response), 0, NULL);
+        const json_t *id = json_object_get(outcome, "id");
+        CU_ASSERT_EQUAL(id != NULL, cases[i].id != NULL);
+        if (id && cases[i].id) {
+            CU_ASSERT_STRING_EQUAL(json_string_value(id), cases[i].id);
+        }
+        json_decref(outcome);
+    }
+}
+
 static void test_retry_after_is_rounded_up(void)
 {
     fhir_error_t *error = fhir_error_public(pool, FHIR_ERROR_UNAVAILABLE, "Later.");
@@ -124,6 +152,7 @@ static void test_xml_on_demand(void)
 
 static const fhir_unit_test_t tests[] = {
     {"every code", test_every_code},
+    {"outcomes have the ids of SDKs", test_outcomes_have_the_ids_of_sdks},
     {"Retry-After is rounded up", test_retry_after_is_rounded_up},
     {"a filter's status is passed on", test_a_filters_status_is_passed_on},
     {"an unknown code is a server error", test_an_unknown_code_is_a_server_error},
