@@ -112,7 +112,7 @@ static void test_urls(void)
                                        "https://other.example/fhir/R4/Binary/1",
                                        "http://127.0.0.1/fhir/R4/Binary/1",
                                        "https:\\/\\/other.example\\/a.png",
-                                       "urn:uuid:" UUID_A,
+                                       ("urn:uuid:" UUID_A),
                                        "#here"};
     apr_size_t i;
     for (i = 0; i < sizeof(TABLE) / sizeof(TABLE[0]); i++) {
