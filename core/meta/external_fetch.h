@@ -41,7 +41,7 @@ fhir_error_t *fhir_meta_fetch_enqueue(fhir_meta_t *meta, const char *project_id,
                                       const fhir_call_t *call) FHIR_MUST_CHECK;
 
 /* The job that is due for the longest time, for `lease` from now; NULL: nothing to do. Jobs whose workers died three
- * times are failed on the way. */
+ * times are failed on the way. Those of a disabled membership, client or project wait. */
 fhir_error_t *fhir_meta_fetch_claim(const fhir_fetch_job_t **job, fhir_meta_t *meta, apr_interval_time_t lease,
                                     const fhir_call_t *call) FHIR_MUST_CHECK;
 /* `lease` from now again. *held 0: the lease had ended and somebody else has the job, or it is gone. */

@@ -242,6 +242,21 @@ static void old_ones_go(void)
     CU_ASSERT_STRING_EQUAL(only_job(project)->binary_id, "b2");
 }
 
+static void disabled_members_wait(void)
+{
+    fhir_client_t client;
+    const char *project;
+    begin();
+    project = make_project();
+    client = make_client(project);
+    FHIR_ASSERT_OK(fhir_meta_fetch_enqueue(meta, project, client.membership.id, "Patient", "p1",
+                                           urls_of("https://a.example/1", NULL), &call));
+    FHIR_ASSERT_OK(fhir_meta_client_set_active(meta, client.id, 0, &call));
+    CU_ASSERT_PTR_NULL(claim());
+    FHIR_ASSERT_OK(fhir_meta_client_set_active(meta, client.id, 1, &call));
+    CU_ASSERT_STRING_EQUAL(claim_one()->membership_id, client.membership.id);
+}
+
 static void long_urls(void)
 {
     const char *project = begin();
@@ -309,6 +324,7 @@ static const fhir_unit_test_t tests[] = {{"done", done},
                                          {"wanted again", wanted_again},
                                          {"retry", retry},
                                          {"old ones go", old_ones_go},
+                                         {"disabled members wait", disabled_members_wait},
                                          {"long urls", long_urls},
                                          {"each job once", each_job_once},
                                          {NULL, NULL}};
