@@ -416,6 +416,78 @@ check("createBinary without onProgress, download and createAttachment in the pag
   assert.deepEqual(page.problems, []);
 }));
 
+check("createMedia and createDocumentReference with onProgress in the page", () => inPage('create-media', async (page) => {
+  await uploadPage(page);
+  const made = await page.evaluate(async () => {
+    const data = new Uint8Array(1_000_000).map((_, index) => index % 251);
+    const { medplum } = window;
+    const events = { media: [], document: [] };
+    const options = (name, contentType) => ({
+      data: new Blob([data]), filename: `${name}.png`, contentType,
+      onProgress: (e) => events[name].push([e.type, e.loaded, e.total]),
+    });
+    const media = await medplum.createMedia(options('media', 'image/png'));
+    const document = await medplum.createDocumentReference(options('document', 'image/png'));
+    return { media, document, events };
+  });
+  const data = new Uint8Array(1_000_000).map((_, index) => index % 251);
+  for (const [name, resource, attachment] of [
+    ['media', made.media, made.media.content], ['document', made.document, made.document.content[0].attachment],
+  ]) {
+    progressed(made.events[name], data.length);
+    await readable(attachment.url, data, 'image/png');
+    const binary = await (await login()).readResource('Binary', signedUrl(attachment.url).id);
+    assert.deepEqual(binary.securityContext, { reference: `${resource.resourceType}/${resource.id}` });
+  }
+  assert.equal(made.media.status, 'completed');
+  assert.deepEqual(page.problems, []);
+}));
+
+check("resources from a page: every method and header that the SDK sends across origins", () => inPage('cors-resources', async (page) => {
+  await uploadPage(page);
+  const seen = await page.evaluate(async () => {
+    const { medplum } = window;
+    const value = crypto.randomUUID();
+    const patient = { resourceType: 'Patient', identifier: [{ system: 'https://example.org/page', value }] };
+    const query = `identifier=https://example.org/page|${value}`;
+    const made = await medplum.createResourceIfNoneExist(patient, query);
+    const same = await medplum.createResourceIfNoneExist(patient, query);
+    const upserted = await medplum.upsertResource({ ...patient, gender: 'female' }, query);
+    const patched = await medplum.patchResource('Patient', made.id, [{ op: 'add', path: '/active', value: true }]);
+    const updated = await medplum.updateResource({ ...patched, gender: 'male' });
+    const found = await medplum.searchOne('Patient', query, { cache: 'reload' });
+    const history = await medplum.readHistory('Patient', made.id, { cache: 'reload' });
+    const batch = await medplum.executeBatch({
+      resourceType: 'Bundle', type: 'batch', entry: [{ request: { method: 'GET', url: 'Patient/' + made.id } }],
+    });
+    await medplum.deleteResource('Patient', made.id);
+    const gone = await medplum.readResource('Patient', made.id, { cache: 'reload' }).catch((error) => error.outcome);
+    return { made, same, upserted, patched, updated, found, history, batch, gone };
+  });
+  assert.equal(seen.same.id, seen.made.id);
+  assert.equal(seen.upserted.id, seen.made.id);
+  assert.deepEqual([seen.patched.active, seen.patched.gender], [true, 'female']);
+  assert.deepEqual(seen.found, seen.updated);
+  assert.equal(seen.history.entry.length, 4);
+  assert.deepEqual(seen.batch.entry[0].resource, seen.updated);
+  assert.equal(seen.gone.id, 'gone');
+}));
+
+check("a photo of a resource in the page", () => inPage('photo', async (page) => {
+  const medplum = await login();
+  const photo = [await medplum.createAttachment({ data: png(31, 17), filename: 'p.png', contentType: 'image/png' })];
+  const patient = await medplum.createResource({ resourceType: 'Patient', photo });
+  await uploadPage(page);
+  const size = await page.evaluate(async (id) => {
+    const read = await window.medplum.readResource('Patient', id);
+    const image = new Image();
+    image.src = read.photo[0].url;
+    await image.decode();
+    return [image.naturalWidth, image.naturalHeight];
+  }, patient.id);
+  assert.deepEqual(size, [31, 17]);
+}));
+
 check("an upload with progress that the user stops", () => inPage('abort', async (page) => {
   await uploadPage(page);
   const name = await page.evaluate(async () => {

@@ -410,6 +410,33 @@ check("a photo whose Binary was deleted", async () => {
   }
 });
 
+check("createComment", async () => {
+  const medplum = await login();
+  const patient = await medplum.createResource(newPatient());
+  const comment = await medplum.createComment(patient, 'A remark');
+  stored(comment, 'Communication');
+  assert.deepEqual(comment.basedOn, [{ ...comment.basedOn[0], reference: 'Patient/' + patient.id }]);
+  assert.equal(comment.payload[0].contentString, 'A remark');
+  const found = await medplum.searchResources('Communication', { 'based-on': 'Patient/' + patient.id });
+  assert.deepEqual([...found], [comment]);
+});
+
+check("a Media whose Binary is uploaded later", async () => {
+  const medplum = await login();
+  // No size or hash is known when the Media is written; the reader gets them.
+  const binary = await medplum.createResource({ resourceType: 'Binary', contentType: PNG });
+  const media = await medplum.createResource({
+    resourceType: 'Media', status: 'preparation', content: { contentType: PNG, url: 'Binary/' + binary.id },
+  });
+  const parameters = await medplum.get(medplum.fhirUrl('Binary', binary.id, '$presigned-url') + '?upload=true');
+  const data = bytes(640, 15);
+  const put = await fetch(parameters.parameter[0].valueUri, { method: 'PUT', body: data, headers: { 'Content-Type': PNG } });
+  assert.equal(put.status, 200);
+  const read = await medplum.readResource('Media', media.id);
+  assert.deepEqual([read.content.size, read.content.hash], [data.length, sha1base64(data)]);
+  await readable(read.content.url, data, PNG);
+});
+
 // ---- Batches ----
 
 check("executeBatch: a batch answers each entry", async () => {
