@@ -109,8 +109,9 @@ typedef struct fhir_criterion_t {
     apr_array_header_t *values; /* of fhir_search_value_t, at least one */
 } fhir_criterion_t;
 
-/* _include and _revinclude. To a Binary by attachments: name is an element that holds Attachments (`content`,
- * `presented-form`, `photo`), attachments is 1. */
+/* _include and _revinclude. To a Binary by attachments: attachments is 1, target "Binary", and name the member of the
+ * type under which Attachments are (`content`, `photo`; asked for as `presentedForm` or `presented-form`; of a choice
+ * `sourceAttachment`): the paths of the attachments begin with type.name. */
 typedef struct fhir_include_t {
     const char *type;   /* the type that has the reference */
     const char *name;   /* parameter; "*": all */
@@ -125,11 +126,12 @@ typedef struct fhir_search_t {
     const char *type;
     apr_array_header_t *criteria; /* of fhir_criterion_t; all must match */
     apr_array_header_t *includes; /* of fhir_include_t */
-    apr_array_header_t *ignored;  /* of const char *: parameters as sent that are not understood */
-    int count;                    /* _count: 0 to FHIR_SEARCH_COUNT_MAX */
-    int offset;                   /* _offset, at most FHIR_SEARCH_OFFSET_MAX */
-    const char *cursor;           /* _cursor: from a `next` link, opaque to clients */
-    int ascending;                /* _sort=_lastUpdated; the default and -_lastUpdated give newest first */
+    apr_array_header_t
+        *ignored;       /* of const char *: names that are not understood; name=value if only the value is not */
+    int count;          /* _count: 0 to FHIR_SEARCH_COUNT_MAX */
+    int offset;         /* _offset, at most FHIR_SEARCH_OFFSET_MAX */
+    const char *cursor; /* _cursor: from a `next` link, opaque to clients */
+    int ascending;      /* _sort=_lastUpdated; the default and -_lastUpdated give newest first */
     fhir_total_t total;
     fhir_view_t view;
     /* The criteria as a canonical query, percent-encoded, for links and for the lock of conditional writes. */
@@ -140,8 +142,10 @@ typedef struct fhir_search_t {
 #define FHIR_SEARCH_OFFSET_MAX 10000
 
 /* `parameters`: array of fhir_parameter_t. INVALID with a sentence for values that can't be read (a bad date, _count=x,
- * a bad modifier of a known parameter). Unknown or unsupported parameters: INVALID if `strict`, else listed in
- * `ignored`. _format and _pretty are passed over. */
+ * _count given twice), a modifier that a known parameter does not take, over 1000 values or 50 includes. Unknown or
+ * unsupported parameters, chains, includes and sort keys, and parameters without a value: INVALID if `strict`, else
+ * listed in `ignored`. _format and _pretty are passed over, _fields is _elements. _count=0 and _summary=count give
+ * summary COUNT and an accurate total. */
 fhir_error_t *fhir_search_parse(fhir_search_t **search, const char *type, const apr_array_header_t *parameters,
                                 int strict, const fhir_addresses_t *addresses, apr_pool_t *pool) FHIR_MUST_CHECK;
 
