@@ -126,8 +126,8 @@ typedef struct fhir_search_t {
     const char *type;
     apr_array_header_t *criteria; /* of fhir_criterion_t; all must match */
     apr_array_header_t *includes; /* of fhir_include_t */
-    apr_array_header_t
-        *ignored;       /* of const char *: names that are not understood; name=value if only the value is not */
+    /* Of const char *: names that are not understood; name=value if only the value is not. */
+    apr_array_header_t *ignored;
     int count;          /* _count: 0 to FHIR_SEARCH_COUNT_MAX */
     int offset;         /* _offset, at most FHIR_SEARCH_OFFSET_MAX */
     const char *cursor; /* _cursor: from a `next` link, opaque to clients */
