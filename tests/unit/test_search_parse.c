@@ -159,6 +159,10 @@ static void test_references(void)
     coded("Observation", "patient=1", "Patient", "1");
     coded("Observation", "patient=Patient/1", "Patient", "1");
     coded("Observation", "subject=Nonsense/1", NULL, "Nonsense/1");
+    coded("Observation", "subject=Patient/1/x", NULL, "Patient/1/x");
+    coded("Observation", "subject=Patient/", NULL, "Patient/");
+    coded("Observation", "subject=/Patient/1", NULL, "/Patient/1");
+    coded("Observation", "subject=#p", NULL, "#p");
     coded("QuestionnaireResponse", "questionnaire=http://q.example/q|1.0", NULL, "http://q.example/q|1.0");
     coded("QuestionnaireResponse", "questionnaire=http://q.example/q\\|1.0", NULL, "http://q.example/q|1.0");
     refused("Observation", "subject:Patient=Group/1", "type differs");
