@@ -53,6 +53,13 @@ const fhir_ctl_command_t fhir_ctl_commands[] = {
      "what\n"
      "is older than AGE, default 1h. Nothing is removed. Exit status 3 if there is any.",
      fhir_ctl_store_orphans},
+    {"binary uses", "--project PROJECT ID [--json]", "list the resources that point to a Binary",
+     "Attachments of every version; `current` says whether the resource's newest version still has it.",
+     fhir_ctl_binary_uses},
+    {"binary unlinked", "--project PROJECT [--older-than AGE] [--json]", "list the Binaries that no resource points to",
+     "By no attachment of a current version. Only what was last changed more than AGE ago, default 24h. Nothing is\n"
+     "removed. Exit status 3 if there is any.",
+     fhir_ctl_binary_unlinked},
     {"fetch list", "[--project PROJECT] [--failed] [--json]", "list the attachments fetched from other servers",
      "Those that wait, are done or have failed, newest first, at most 1000; with --failed only those that failed, and\n"
      "why. Done ones are kept for 30 days.",

@@ -89,6 +89,8 @@ fhir_error_t *fhir_ctl_key_revoke(fhir_ctl_t *ctl);
 fhir_error_t *fhir_ctl_store_list(fhir_ctl_t *ctl);
 fhir_error_t *fhir_ctl_store_health(fhir_ctl_t *ctl);
 fhir_error_t *fhir_ctl_store_orphans(fhir_ctl_t *ctl);
+fhir_error_t *fhir_ctl_binary_uses(fhir_ctl_t *ctl);
+fhir_error_t *fhir_ctl_binary_unlinked(fhir_ctl_t *ctl);
 fhir_error_t *fhir_ctl_fetch_list(fhir_ctl_t *ctl);
 fhir_error_t *fhir_ctl_fetch_retry(fhir_ctl_t *ctl);
 fhir_error_t *fhir_ctl_config_check(fhir_ctl_t *ctl);

@@ -125,6 +125,34 @@ expect 0 '' store orphans --older-than 3h
 expect 1 'no store' store orphans --store other
 expect 1 '' store orphans --older-than soon
 
+binary_row() {
+    version=$(cat /proc/sys/kernel/random/uuid)
+    psql -X -q -d "$FHIR_TEST_CONNINFO" <<SQL
+INSERT INTO fhir_binary.binary VALUES ('$project', '$1', '$version', 1, false, now() - interval '2 days');
+INSERT INTO fhir_binary.binary_version (version_id, project_id, binary_id, sequence, change, last_updated, author_id,
+    content_type) VALUES ('$version', '$project', '$1', 1, 1, now() - interval '2 days', gen_random_uuid(), 'image/png');
+SQL
+}
+expect 0 '^\[\]$' binary unlinked --project demo --json
+binary_row used
+binary_row lonely
+psql -X -q -d "$FHIR_TEST_CONNINFO" <<SQL
+INSERT INTO fhir_binary.resource (project_id, type, id, version_id, sequence, deleted, last_updated)
+    VALUES ('$project', 'Patient', 'p1', '$version', 1, false, now());
+INSERT INTO fhir_binary.resource_version SELECT '$version', key, 1, 1, now(), gen_random_uuid(), 1, '', '"photo":[]'
+    FROM fhir_binary.resource WHERE id = 'p1';
+INSERT INTO fhir_binary.attachment SELECT '$version', 1, '$project', key, 1, 'Patient.photo[0]', 'used', NULL, NULL,
+    0, 1, 2, 0 FROM fhir_binary.resource WHERE id = 'p1';
+SQL
+expect 0 "Patient/p1 +Patient.photo.0. +$version +yes" binary uses --project demo used
+expect 0 '^\[\]$' binary uses --project demo lonely --json
+expect 3 'lonely +image/png +0 +- +20' binary unlinked --project demo
+expect 3 '"id": "lonely"' binary unlinked --project demo --json
+expect 0 '' binary unlinked --project demo --older-than 3d
+expect 1 'no such project' binary unlinked --project other
+expect 2 'letters, digits' binary uses --project demo 'a/b'
+expect 2 'project' binary uses used
+
 expect 0 '^\[\]$' fetch list --json
 fetch=10101010-2020-4030-8040-505050505050
 psql -X -q -d "$FHIR_TEST_CONNINFO" -c "INSERT INTO fhir_binary.external_fetch (id, project_id, type, resource_id, url, path,
