@@ -160,6 +160,11 @@ static const char *without_space(const char *text, apr_pool_t *pool)
     return copy;
 }
 
+static int is_binary(const fhir_json_document_t *document, int resource)
+{
+    return fhir_json_equals(document, fhir_json_member(document, resource, "resourceType"), "Binary");
+}
+
 /* FHIR R4 http.html#patch: in a Bundle a JSON Patch is the data of a Binary. */
 static fhir_error_t *patch_body(fhir_request_t *request, apr_table_t *headers, const fhir_bundle_entry_t *entry,
                                 const fhir_json_document_t *document)
@@ -169,8 +174,7 @@ static fhir_error_t *patch_body(fhir_request_t *request, apr_table_t *headers, c
     const char *data = string(document, entry->resource, "data", pool);
     const unsigned char *patch;
     apr_size_t length;
-    if (!fhir_json_equals(document, fhir_json_member(document, entry->resource, "resourceType"), "Binary") || !type ||
-        !data) {
+    if (!is_binary(document, entry->resource) || !type || !data) {
         return refuse(entry, ".resource", FHIR_ERROR_INVALID,
                       "must be a Binary with contentType application/json-patch+json and the JSON Patch as its data.",
                       pool);
@@ -184,16 +188,22 @@ static fhir_error_t *patch_body(fhir_request_t *request, apr_table_t *headers, c
     return NULL;
 }
 
+/* By itself a request may bring any file to Binary, JSON too. Here it is a resource. */
 static fhir_error_t *add_body(fhir_request_t *request, apr_table_t *headers, const fhir_bundle_entry_t *entry,
-                              const fhir_json_document_t *document)
+                              const fhir_json_document_t *document, const fhir_exchange_t *outer)
 {
     const fhir_json_node_t *node;
+    fhir_route_t route;
     request->body = fhir_body_memory("", 0, 0, request->pool);
     if (entry->resource < 0 || entry->method == FHIR_METHOD_GET || entry->method == FHIR_METHOD_DELETE) {
         return NULL;
     }
     if (entry->method == FHIR_METHOD_PATCH) {
         return patch_body(request, headers, entry, document);
+    }
+    fhir_route(&route, outer->settings, entry->path, request->pool);
+    if ((route.kind == FHIR_ROUTE_TYPE || route.kind == FHIR_ROUTE_INSTANCE) && !is_binary(document, entry->resource)) {
+        return refuse(entry, ".resource", FHIR_ERROR_INVALID, "must be a Binary: it is sent to Binary.", request->pool);
     }
     node = &document->nodes[entry->resource];
     apr_table_setn(headers, "Content-Type", "application/fhir+json");
@@ -221,7 +231,7 @@ fhir_error_t *fhir_bundle_entry_request(fhir_request_t **request, const fhir_bun
     made->received = apr_time_now();
     made->deadline = made->received + outer->settings->request_timeout;
     *request = made;
-    return add_body(made, headers, entry, document);
+    return add_body(made, headers, entry, document, outer);
 }
 
 fhir_error_t *fhir_bundle_entry_error(fhir_error_t *error, const fhir_bundle_entry_t *entry, apr_pool_t *pool)

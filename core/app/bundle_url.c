@@ -16,10 +16,14 @@ static fhir_error_t *malformed(apr_pool_t *pool, const char *why)
                              why);
 }
 
-static const char *after(const char *text, const char *prefix)
+/* What follows `base`, which ends with '/', in `url`; NULL if that lies elsewhere. */
+static const char *after(const char *url, const char *base)
 {
-    size_t length = strlen(prefix);
-    return strncmp(text, prefix, length) == 0 ? text + length : NULL;
+    size_t length = strlen(base) - 1;
+    if (strncmp(url, base, length) != 0) {
+        return NULL;
+    }
+    return url[length] == '/' ? url + length + 1 : strchr("?#", url[length]) ? url + length : NULL;
 }
 
 /* What follows the FHIR base; NULL if the address is another server's. */
