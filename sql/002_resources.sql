@@ -103,6 +103,7 @@ CREATE TABLE fhir_binary.resource_string (
 );
 -- An index entry has a limit, so only the beginning is in it.
 CREATE INDEX resource_string_by_text ON fhir_binary.resource_string (parameter, pg_catalog.left(text, 200));
+CREATE INDEX resource_string_by_exact ON fhir_binary.resource_string (parameter, pg_catalog.left(exact, 200));
 CREATE INDEX resource_string_by_key ON fhir_binary.resource_string (key);
 
 CREATE TABLE fhir_binary.resource_reference (

@@ -16,14 +16,15 @@ static const fhir_pg_statement_t attachments = {
     "av.version_id = b.version_id, " WITHOUT_ELEMENTS("cv", "co") ", " WITHOUT_ELEMENTS(
         "av", "ao") " "
                     "FROM unnest($2::uuid[]) WITH ORDINALITY u (version_id, place) "
-                    "JOIN fhir_binary.attachment a ON a.version_id = u.version_id AND a.project_id = $1::uuid "
+                    "CROSS JOIN LATERAL (SELECT * FROM fhir_binary.attachment l WHERE l.version_id = u.version_id "
+                    "OFFSET 0) a "
                     "LEFT JOIN fhir_binary.binary b ON b.project_id = a.project_id AND b.id = a.binary_id "
                     "LEFT JOIN fhir_binary.binary_version cv ON cv.version_id = b.version_id "
                     "LEFT JOIN fhir_binary.object co ON co.object_key = cv.object_key "
                     "LEFT JOIN fhir_binary.binary_version av ON av.version_id = a.pin AND av.project_id = b.project_id "
                     "AND av.binary_id = b.id "
                     "LEFT JOIN fhir_binary.object ao ON ao.object_key = av.object_key "
-                    "ORDER BY u.place, a.url_offset"};
+                    "WHERE a.project_id = $1::uuid ORDER BY u.place, a.url_offset"};
 
 enum {
     PLACE,
@@ -61,7 +62,7 @@ static const fhir_pg_statement_t binaries_unlinked = {
                   "WHERE b.project_id = $1::uuid AND b.id > $3 AND NOT b.deleted "
                   "AND b.last_updated < timestamptz 'epoch' + $2::bigint * interval '1 microsecond' "
                   "AND NOT EXISTS (SELECT FROM fhir_binary.attachment a JOIN fhir_binary.resource r ON r.key = a.key "
-                  "AND r.sequence = a.sequence WHERE a.project_id = b.project_id AND a.binary_id = b.id) "
+                  "AND r.sequence = a.sequence WHERE a.project_id = b.project_id AND a.binary_id = b.id OFFSET 0) "
                   "ORDER BY b.id LIMIT $4::bigint"};
 
 /* The resources that have attachments, as an array of their versions. Their places go to `places`. */

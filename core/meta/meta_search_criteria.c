@@ -1,38 +1,31 @@
-/* From criteria to SQL. A criterion is a semi-join with the rows of its parameter, or an anti-join for what must not be
- * there; the comment in fhir/search.h says when it holds. Values are parameters of the statement, always. */
+/* From criteria to SQL, first half: whether a resource `r` fits, as an EXISTS over the few rows that its index tables
+ * have for it. The comment in fhir/search.h says when a criterion holds. Each is written so that the planner can do
+ * nothing but look up the resource's rows by their key (OFFSET keeps it a subquery of its own): the cost of a search
+ * then does not depend on statistics. Values are parameters of the statement, always. */
 #include "pg_resource.h"
-
-#include "../base/utf8.h"
 
 #include <string.h>
 
-typedef struct criteria_t {
+typedef struct probe_t {
     fhir_pg_query_t *query;
-    const char *project_id;
-    const char *type;
     const fhir_criterion_t *criterion;
     apr_pool_t *pool;
-    int branches; /* of the current criterion, so far */
-} criteria_t;
+    int conditions; /* so far, joined by OR */
+} probe_t;
 
-static void add(criteria_t *criteria, const char *sql)
+static void add(probe_t *probe, const char *sql)
 {
-    fhir_text_add(&criteria->query->sql, sql);
+    fhir_text_add(&probe->query->sql, sql);
 }
 
-static const fhir_search_value_t *value_at(const criteria_t *criteria, int place)
+static const fhir_search_value_t *value_at(const probe_t *probe, int place)
 {
-    return &APR_ARRAY_IDX(criteria->criterion->values, place, fhir_search_value_t);
+    return &APR_ARRAY_IDX(probe->criterion->values, place, fhir_search_value_t);
 }
 
-static apr_int64_t term(const criteria_t *criteria, const char *value)
+const char *fhir_pg_index_table(fhir_search_type_t type)
 {
-    return fhir_search_term(criteria->project_id, criteria->type, criteria->criterion->name, value, criteria->pool);
-}
-
-static const char *table_of(const fhir_criterion_t *criterion)
-{
-    switch (criterion->type) {
+    switch (type) {
     case FHIR_SEARCH_TOKEN:
         return "fhir_binary.resource_token";
     case FHIR_SEARCH_STRING:
@@ -46,264 +39,129 @@ static const char *table_of(const fhir_criterion_t *criterion)
     }
 }
 
-/* Rows that fit are a union of branches, each with one index condition: an OR would need two indexes at once. What
- * stands between begin_sure and end_sure is as good as certain by the index condition: in a CASE it does not make the
- * planner believe in fewer rows. */
-static void begin_branch(criteria_t *criteria)
+static void begin_condition(probe_t *probe)
 {
-    add(criteria, criteria->branches++ ? " UNION ALL SELECT x.key FROM " : "SELECT x.key FROM ");
-    add(criteria, table_of(criteria->criterion));
-    add(criteria, " x WHERE ");
+    add(probe, probe->conditions++ ? " OR " : "");
 }
 
-static void add_parameter(criteria_t *criteria)
+static void begin_rows(probe_t *probe, const char *before)
 {
-    add(criteria, "x.parameter = ");
-    fhir_pg_query_number(criteria->query, term(criteria, NULL));
-    add(criteria, "::bigint");
+    fhir_text_addf(&probe->query->sql, "%sEXISTS (SELECT FROM %s x WHERE x.key = r.key AND x.name = ", before,
+                   fhir_pg_index_table(probe->criterion->type));
+    fhir_pg_query_text(probe->query, probe->criterion->name);
 }
 
-static void begin_sure(criteria_t *criteria)
+static void end_rows(probe_t *probe)
 {
-    add(criteria, " AND CASE WHEN x.name = ");
-    fhir_pg_query_text(criteria->query, criteria->criterion->name);
-}
-
-static void end_sure(criteria_t *criteria)
-{
-    add(criteria, " THEN true ELSE false END");
+    add(probe, " OFFSET 0)");
 }
 
 /* ---- values that are compared as a whole: tokens, references, identifiers of references ---- */
 
-/* Where a kind of value keeps what a token has: the columns, and which terms find them. */
 typedef struct pair_columns_t {
     const char *system;
     const char *code;
-    const char *code_term;
-    const char *system_term; /* NULL: not indexed */
 } pair_columns_t;
 
-static const pair_columns_t token_columns = {"x.system", "x.code", "x.code_term", "x.system_term"};
-static const pair_columns_t reference_columns = {"x.target_type", "x.target_id", "x.target_term", NULL};
-static const pair_columns_t identifier_columns = {"x.identifier_system", "x.identifier_value", "x.identifier_term",
-                                                  NULL};
+static const pair_columns_t token_columns = {"x.system", "x.code"};
+static const pair_columns_t reference_columns = {"x.target_type", "x.target_id"};
+static const pair_columns_t identifier_columns = {"x.identifier_system", "x.identifier_value"};
 
 static const char *pair_text(const char *system, const char *code, apr_pool_t *pool)
 {
     return apr_psprintf(pool, "%" APR_SIZE_T_FMT ":%s%s", strlen(system), system, code);
 }
 
-typedef enum pair_part_t { CODE_ONLY, BOTH, SYSTEM_ONLY, ANYTHING } pair_part_t;
-
-static pair_part_t part_of(const fhir_search_value_t *value)
+fhir_pg_pair_t fhir_pg_pair_of(const fhir_search_value_t *value)
 {
     if (value->code) {
-        return value->system ? BOTH : CODE_ONLY;
+        return value->system ? FHIR_PG_PAIR_BOTH : FHIR_PG_PAIR_CODE;
     }
-    return value->system ? SYSTEM_ONLY : ANYTHING;
+    return value->system ? FHIR_PG_PAIR_SYSTEM : FHIR_PG_PAIR_ANY;
 }
 
-/* The values that give this part, as two parameters: their terms, and what is compared. 0: there are none. */
-static int add_arrays(const char **terms, const char **texts, const criteria_t *criteria, pair_part_t part)
+/* The values that give this part, as an array. 0: there are none. */
+static int pair_array(const char **texts, const probe_t *probe, fhir_pg_pair_t part)
 {
-    fhir_pg_array_t term_array;
-    fhir_pg_array_t text_array;
-    fhir_pg_array_init(&term_array, criteria->pool);
-    fhir_pg_array_init(&text_array, criteria->pool);
-    for (int i = 0; i < criteria->criterion->values->nelts; i++) {
-        const fhir_search_value_t *value = value_at(criteria, i);
-        if (part_of(value) == part && (!value->code || fhir_pg_is_valid(value->code)) &&
-            (!value->system || fhir_pg_is_valid(value->system))) {
-            fhir_pg_array_add_number(&term_array, term(criteria, part == SYSTEM_ONLY ? value->system : value->code));
-            fhir_pg_array_add_text(&text_array, part == BOTH ? pair_text(value->system, value->code, criteria->pool)
-                                                : part == CODE_ONLY ? value->code
-                                                                    : value->system);
+    fhir_pg_array_t array;
+    fhir_pg_array_init(&array, probe->pool);
+    for (int i = 0; i < probe->criterion->values->nelts; i++) {
+        const fhir_search_value_t *value = value_at(probe, i);
+        if (fhir_pg_pair_of(value) == part) {
+            const char *text = part == FHIR_PG_PAIR_BOTH   ? pair_text(value->system, value->code, probe->pool)
+                               : part == FHIR_PG_PAIR_CODE ? value->code
+                                                           : value->system;
+            fhir_pg_array_add_text(&array, text && fhir_pg_is_valid(text) ? text : NULL);
         }
     }
-    *terms = fhir_pg_array_end(&term_array);
-    *texts = fhir_pg_array_end(&text_array);
-    return term_array.count > 0;
+    *texts = fhir_pg_array_end(&array);
+    return array.count > 0;
 }
 
-static void add_pair_branch(criteria_t *criteria, const pair_columns_t *columns, pair_part_t part)
+static void add_pair(probe_t *probe, const pair_columns_t *columns, fhir_pg_pair_t part)
 {
-    const char *terms;
     const char *texts;
-    const char *indexed = part == SYSTEM_ONLY ? columns->system_term : columns->code_term;
-    if (!add_arrays(&terms, &texts, criteria, part)) {
+    if (!pair_array(&texts, probe, part)) {
         return;
     }
-    begin_branch(criteria);
-    if (indexed) {
-        add(criteria, indexed);
-        add(criteria, " = ANY (");
-        fhir_pg_query_text(criteria->query, terms);
-        add(criteria, "::bigint[])");
-    } else {
-        add(criteria, "true");
+    begin_condition(probe);
+    if (part == FHIR_PG_PAIR_ANY) {
+        fhir_text_addf(&probe->query->sql, "%s IS NOT NULL", columns->code);
+        return;
     }
-    begin_sure(criteria);
-    add(criteria, " AND ");
-    if (part == BOTH) {
-        fhir_text_addf(&criteria->query->sql, "octet_length(%s) || ':' || %s || %s", columns->system, columns->system,
+    if (part == FHIR_PG_PAIR_BOTH) {
+        fhir_text_addf(&probe->query->sql, "octet_length(%s) || ':' || %s || %s", columns->system, columns->system,
                        columns->code);
+    } else if (part == FHIR_PG_PAIR_CODE) {
+        add(probe, columns->code);
     } else {
-        add(criteria, part == SYSTEM_ONLY ? columns->system : columns->code);
+        fhir_text_addf(&probe->query->sql, "%s IS NOT NULL AND %s", columns->code, columns->system);
     }
-    if (part == SYSTEM_ONLY && columns == &identifier_columns) {
-        add(criteria, " IS NOT NULL AND x.identifier_value IS NOT NULL AND x.identifier_system");
-    }
-    add(criteria, " = ANY (");
-    fhir_pg_query_text(criteria->query, texts);
-    add(criteria, "::text[])");
-    end_sure(criteria);
+    add(probe, " = ANY (");
+    fhir_pg_query_text(probe->query, texts);
+    add(probe, "::text[])");
 }
 
-/* Neither system nor code: any value will do. */
-static void add_anything(criteria_t *criteria, const pair_columns_t *columns)
+static void add_pairs(probe_t *probe)
 {
-    for (int i = 0; i < criteria->criterion->values->nelts; i++) {
-        if (part_of(value_at(criteria, i)) == ANYTHING) {
-            begin_branch(criteria);
-            fhir_text_addf(&criteria->query->sql, "%s IS NOT NULL", columns->code);
-            begin_sure(criteria);
-            end_sure(criteria);
-            return;
-        }
-    }
-}
-
-static void add_pairs(criteria_t *criteria, const pair_columns_t *columns)
-{
-    add_pair_branch(criteria, columns, CODE_ONLY);
-    add_pair_branch(criteria, columns, BOTH);
-    add_pair_branch(criteria, columns, SYSTEM_ONLY);
-    add_anything(criteria, columns);
+    const pair_columns_t *columns = probe->criterion->type == FHIR_SEARCH_TOKEN              ? &token_columns
+                                    : probe->criterion->modifier == FHIR_MODIFIER_IDENTIFIER ? &identifier_columns
+                                                                                             : &reference_columns;
+    add_pair(probe, columns, FHIR_PG_PAIR_CODE);
+    add_pair(probe, columns, FHIR_PG_PAIR_BOTH);
+    add_pair(probe, columns, FHIR_PG_PAIR_SYSTEM);
+    add_pair(probe, columns, FHIR_PG_PAIR_ANY);
 }
 
 /* ---- text ---- */
 
-/* The least text that comes after all that begin with `prefix`; NULL: there is none. Ordered by bytes. */
-static const char *after_prefix(const char *prefix, apr_pool_t *pool)
+static void add_call(probe_t *probe, const char *call, const char *text, const char *end)
 {
-    char *end = apr_pstrdup(pool, prefix);
-    apr_size_t length = strlen(end);
-    while (length) {
-        apr_size_t start = length - 1;
-        uint32_t code_point = 0;
-        char next[4];
-        apr_size_t written;
-        while (start && ((unsigned char)end[start] & 0xc0) == 0x80) {
-            start--;
-        }
-        fhir_utf8_sequence(&code_point, end + start, length - start);
-        /* The one after U+D7FF is U+E000: surrogates are no characters. */
-        written = fhir_utf8_write(next, code_point == 0xd7ff ? 0xe000 : code_point + 1);
-        if (written) {
-            return apr_pstrcat(pool, apr_pstrndup(pool, end, start), apr_pstrmemdup(pool, next, written), NULL);
-        }
-        end[length = start] = '\0';
-    }
-    return NULL;
+    begin_condition(probe);
+    add(probe, call);
+    fhir_pg_query_text(probe->query, text);
+    add(probe, end);
 }
 
-/* As many characters as the index has: the same as left(text, 200). */
-#define INDEXED_CHARACTERS 200
-static const char *indexed_part(const char *text, apr_pool_t *pool)
+static void add_text_value(probe_t *probe, const fhir_search_value_t *value)
 {
-    apr_size_t length = 0;
-    int characters = 0;
-    for (; text[length]; length++) {
-        if (((unsigned char)text[length] & 0xc0) != 0x80 && characters++ == INDEXED_CHARACTERS) {
-            break;
-        }
-    }
-    return apr_pstrndup(pool, text, length);
-}
-
-static void add_prefix_range(criteria_t *criteria, const char *column, const char *prefix)
-{
-    const char *begin = indexed_part(prefix, criteria->pool);
-    const char *end = after_prefix(begin, criteria->pool);
-    add_parameter(criteria);
-    fhir_text_addf(&criteria->query->sql, " AND pg_catalog.left(%s, 200) >= ", column);
-    fhir_pg_query_text(criteria->query, begin);
-    if (end) {
-        fhir_text_addf(&criteria->query->sql, " AND pg_catalog.left(%s, 200) < ", column);
-        fhir_pg_query_text(criteria->query, end);
+    switch (probe->criterion->modifier) {
+    case FHIR_MODIFIER_CONTAINS:
+        add_call(probe, "strpos(x.text, ", value->text, ") > 0");
+        break;
+    case FHIR_MODIFIER_EXACT:
+        add_call(probe, "x.exact = ", value->text, "");
+        break;
+    default:
+        add_call(probe, "starts_with(x.text, ", value->text, ")");
     }
 }
 
-static void add_prefix_branch(criteria_t *criteria, const char *column, const char *prefix)
+static void add_uri_value(probe_t *probe, const fhir_search_value_t *value)
 {
-    begin_branch(criteria);
-    if (!fhir_pg_is_valid(prefix)) {
-        add(criteria, "false");
-        return;
-    }
-    add_prefix_range(criteria, column, prefix);
-    begin_sure(criteria);
-    fhir_text_addf(&criteria->query->sql, " AND starts_with(%s, ", column);
-    fhir_pg_query_text(criteria->query, prefix);
-    add(criteria, ")");
-    end_sure(criteria);
-}
-
-/* Equal to one of the texts, by an index that has their beginning. */
-static void add_equal_branch(criteria_t *criteria, const char *column, int from_code)
-{
-    fhir_pg_array_t beginnings;
-    fhir_pg_array_t texts;
-    fhir_pg_array_init(&beginnings, criteria->pool);
-    fhir_pg_array_init(&texts, criteria->pool);
-    for (int i = 0; i < criteria->criterion->values->nelts; i++) {
-        const char *text = from_code ? value_at(criteria, i)->code : value_at(criteria, i)->text;
-        if (text && fhir_pg_is_valid(text)) {
-            fhir_pg_array_add_text(&beginnings, indexed_part(text, criteria->pool));
-            fhir_pg_array_add_text(&texts, text);
-        }
-    }
-    begin_branch(criteria);
-    add_parameter(criteria);
-    fhir_text_addf(&criteria->query->sql, " AND pg_catalog.left(%s, 200) = ANY (", column);
-    fhir_pg_query_text(criteria->query, fhir_pg_array_end(&beginnings));
-    add(criteria, "::text[])");
-    begin_sure(criteria);
-    fhir_text_addf(&criteria->query->sql, " AND %s = ANY (", column);
-    fhir_pg_query_text(criteria->query, fhir_pg_array_end(&texts));
-    add(criteria, "::text[])");
-    end_sure(criteria);
-}
-
-static void add_contains_branch(criteria_t *criteria, const char *text)
-{
-    begin_branch(criteria);
-    add_parameter(criteria);
-    add(criteria, " AND x.name = ");
-    fhir_pg_query_text(criteria->query, criteria->criterion->name);
-    add(criteria, " AND strpos(x.text, ");
-    fhir_pg_query_text(criteria->query, text);
-    add(criteria, ") > 0");
-}
-
-/* No index has the text of tokens: it is looked at where the rest of the search leads to, or newest first. */
-static void add_token_text_branch(criteria_t *criteria, const char *text)
-{
-    begin_branch(criteria);
-    add(criteria, "x.name = ");
-    fhir_pg_query_text(criteria->query, criteria->criterion->name);
-    add(criteria, " AND starts_with(x.text, ");
-    fhir_pg_query_text(criteria->query, text);
-    add(criteria, ")");
-}
-
-static void add_string_branch(criteria_t *criteria, const fhir_search_value_t *value)
-{
-    if (criteria->criterion->modifier == FHIR_MODIFIER_CONTAINS) {
-        add_contains_branch(criteria, value->text);
-    } else {
-        add_prefix_branch(criteria, "x.text", value->text);
+    add_call(probe, "x.uri = ", value->code, "");
+    if (probe->criterion->modifier == FHIR_MODIFIER_BELOW) {
+        add_call(probe, "starts_with(x.uri, ", apr_pstrcat(probe->pool, value->code, "/", NULL), ")");
     }
 }
 
@@ -338,164 +196,138 @@ static const char *date_condition(fhir_search_prefix_t prefix)
 #define AS_TIME_BEGIN "(timestamptz 'epoch' + "
 #define AS_TIME_END "::bigint * interval '1 microsecond')"
 
-static void add_date_condition(criteria_t *criteria, const fhir_search_value_t *value, int of_resource)
+void fhir_pg_add_date_condition(fhir_pg_query_t *query, const fhir_search_value_t *value, int of_resource)
 {
     for (const char *next = date_condition(value->prefix); *next; next++) {
         if (*next == '@') {
             next++;
-            add(criteria, of_resource ? "r.last_updated" : *next == 'l' ? "x.low" : "x.high");
+            fhir_text_add(&query->sql, of_resource ? "r.last_updated" : *next == 'l' ? "x.low" : "x.high");
         } else if (*next == '<' && (next[1] == 'l' || next[1] == 'h')) {
             next++;
-            add(criteria, of_resource ? AS_TIME_BEGIN : "");
-            fhir_pg_query_number(criteria->query, *next == 'l' ? value->low : value->high);
-            add(criteria, of_resource ? AS_TIME_END : "::bigint");
+            fhir_text_add(&query->sql, of_resource ? AS_TIME_BEGIN : "");
+            fhir_pg_query_number(query, *next == 'l' ? value->low : value->high);
+            fhir_text_add(&query->sql, of_resource ? AS_TIME_END : "::bigint");
         } else {
-            fhir_text_add_bytes(&criteria->query->sql, next, 1);
+            fhir_text_add_bytes(&query->sql, next, 1);
         }
     }
 }
 
-static void add_date_branch(criteria_t *criteria, const fhir_search_value_t *value)
+static void add_date_value(probe_t *probe, const fhir_search_value_t *value, int of_resource)
 {
-    begin_branch(criteria);
-    add_parameter(criteria);
-    add(criteria, " AND ");
-    add_date_condition(criteria, value, 0);
-    begin_sure(criteria);
-    end_sure(criteria);
+    begin_condition(probe);
+    add(probe, "(");
+    fhir_pg_add_date_condition(probe->query, value, of_resource);
+    add(probe, ")");
 }
 
 /* ---- criteria ---- */
 
-static void add_value_branch(criteria_t *criteria, const fhir_search_value_t *value)
+static void add_values(probe_t *probe)
 {
-    switch (criteria->criterion->type) {
-    case FHIR_SEARCH_TOKEN:
-        add_token_text_branch(criteria, value->text);
-        break;
-    case FHIR_SEARCH_STRING:
-        add_string_branch(criteria, value);
-        break;
-    case FHIR_SEARCH_DATE:
-        add_date_branch(criteria, value);
-        break;
-    default: /* URI, BELOW */
-        add_prefix_branch(criteria, "x.uri", apr_pstrcat(criteria->pool, value->code, "/", NULL));
+    fhir_search_type_t type = probe->criterion->type;
+    int is_text = type == FHIR_SEARCH_STRING || probe->criterion->modifier == FHIR_MODIFIER_TEXT;
+    if (!is_text && (type == FHIR_SEARCH_TOKEN || type == FHIR_SEARCH_REFERENCE)) {
+        add_pairs(probe);
+        return;
     }
-}
-
-static void add_branches(criteria_t *criteria)
-{
-    const fhir_criterion_t *criterion = criteria->criterion;
-    fhir_search_modifier_t modifier = criterion->modifier;
-    if (criterion->type == FHIR_SEARCH_TOKEN && modifier != FHIR_MODIFIER_TEXT) {
-        add_pairs(criteria, &token_columns);
-    } else if (criterion->type == FHIR_SEARCH_REFERENCE) {
-        add_pairs(criteria, modifier == FHIR_MODIFIER_IDENTIFIER ? &identifier_columns : &reference_columns);
-    } else {
-        int every_value = 1;
-        if (criterion->type == FHIR_SEARCH_URI) {
-            add_equal_branch(criteria, "x.uri", 1);
-            every_value = modifier == FHIR_MODIFIER_BELOW;
-        } else if (criterion->type == FHIR_SEARCH_STRING && modifier == FHIR_MODIFIER_EXACT) {
-            add_equal_branch(criteria, "x.exact", 0);
-            every_value = 0;
+    for (int i = 0; i < probe->criterion->values->nelts; i++) {
+        const fhir_search_value_t *value = value_at(probe, i);
+        if (is_text) {
+            add_text_value(probe, value);
+        } else if (type == FHIR_SEARCH_DATE) {
+            add_date_value(probe, value, 0);
+        } else {
+            add_uri_value(probe, value);
         }
-        for (int i = 0; every_value && i < criterion->values->nelts; i++) {
-            add_value_branch(criteria, value_at(criteria, i));
-        }
-    }
-    if (!criteria->branches) {
-        begin_branch(criteria);
-        add(criteria, "false");
     }
 }
 
 /* :missing=true, false, or both. */
-static void add_missing(criteria_t *criteria, int everywhere)
+static void add_missing(probe_t *probe, int everywhere)
 {
     int wanted = 0;
-    for (int i = 0; i < criteria->criterion->values->nelts; i++) {
-        const char *code = value_at(criteria, i)->code;
+    for (int i = 0; i < probe->criterion->values->nelts; i++) {
+        const char *code = value_at(probe, i)->code;
         wanted |= code && strcmp(code, "true") == 0 ? 1 : 2;
     }
     if (everywhere || wanted == 3) {
-        add(criteria, wanted == 1 ? "false" : "true");
+        add(probe, wanted == 1 ? "false" : "true");
         return;
     }
-    fhir_text_addf(&criteria->query->sql,
-                   "%sEXISTS (SELECT FROM %s x WHERE x.key = r.key AND x.name = ", wanted == 1 ? "NOT " : "",
-                   table_of(criteria->criterion));
-    fhir_pg_query_text(criteria->query, criteria->criterion->name);
-    add(criteria, ")");
+    begin_rows(probe, wanted == 1 ? "NOT " : "");
+    end_rows(probe);
 }
 
-static void add_id(criteria_t *criteria)
+int fhir_pg_id_array(const char **ids, const fhir_criterion_t *criterion, apr_pool_t *pool)
 {
-    fhir_pg_array_t ids;
+    fhir_pg_array_t array;
     int any = 0;
-    fhir_pg_array_init(&ids, criteria->pool);
-    for (int i = 0; i < criteria->criterion->values->nelts; i++) {
-        const fhir_search_value_t *value = value_at(criteria, i);
-        if (value->system && *value->system) {
-            continue;
-        }
-        any |= !value->code;
-        if (value->code && fhir_pg_is_valid(value->code)) {
-            fhir_pg_array_add_text(&ids, value->code);
+    fhir_pg_array_init(&array, pool);
+    for (int i = 0; i < criterion->values->nelts; i++) {
+        const fhir_search_value_t *value = &APR_ARRAY_IDX(criterion->values, i, fhir_search_value_t);
+        if (!value->system || !*value->system) {
+            any |= !value->code;
+            if (value->code && fhir_pg_is_valid(value->code)) {
+                fhir_pg_array_add_text(&array, value->code);
+            }
         }
     }
-    if (criteria->criterion->modifier == FHIR_MODIFIER_TEXT) {
-        add(criteria, "false");
+    *ids = fhir_pg_array_end(&array);
+    return !any;
+}
+
+/* An id has no text. */
+static void add_id(probe_t *probe)
+{
+    const char *ids;
+    int limited = fhir_pg_id_array(&ids, probe->criterion, probe->pool);
+    if (probe->criterion->modifier == FHIR_MODIFIER_TEXT) {
+        add(probe, "false");
         return;
     }
-    add(criteria, criteria->criterion->modifier == FHIR_MODIFIER_NOT ? "NOT " : "");
-    add(criteria, any ? "(true OR r.id = ANY (" : "(r.id = ANY (");
-    fhir_pg_query_text(criteria->query, fhir_pg_array_end(&ids));
-    add(criteria, "::text[]))");
+    add(probe, probe->criterion->modifier == FHIR_MODIFIER_NOT ? "NOT (" : "(");
+    add(probe, limited ? "r.id = ANY (" : "true OR r.id = ANY (");
+    fhir_pg_query_text(probe->query, ids);
+    add(probe, "::text[]))");
 }
 
-static void add_last_updated(criteria_t *criteria)
+static void add_last_updated(probe_t *probe)
 {
-    add(criteria, "(");
-    for (int i = 0; i < criteria->criterion->values->nelts; i++) {
-        add(criteria, i ? " OR (" : "(");
-        add_date_condition(criteria, value_at(criteria, i), 1);
-        add(criteria, ")");
+    add(probe, "(");
+    for (int i = 0; i < probe->criterion->values->nelts; i++) {
+        add_date_value(probe, value_at(probe, i), 1);
     }
-    add(criteria, ")");
+    add(probe, ")");
 }
 
-static void add_criterion(criteria_t *criteria)
+static void add_criterion(probe_t *probe)
 {
-    const fhir_criterion_t *criterion = criteria->criterion;
+    const fhir_criterion_t *criterion = probe->criterion;
     int is_id = strcmp(criterion->name, "_id") == 0;
     int is_last_updated = strcmp(criterion->name, "_lastUpdated") == 0;
-    add(criteria, " AND ");
+    add(probe, " AND ");
     if (criterion->modifier == FHIR_MODIFIER_MISSING) {
-        add_missing(criteria, is_id || is_last_updated);
+        add_missing(probe, is_id || is_last_updated);
     } else if (is_id) {
-        add_id(criteria);
+        add_id(probe);
     } else if (is_last_updated) {
-        add_last_updated(criteria);
-    } else if (criterion->modifier == FHIR_MODIFIER_NOT) {
-        add(criteria, "NOT EXISTS (SELECT FROM (");
-        add_branches(criteria);
-        add(criteria, ") n WHERE n.key = r.key)");
+        add_last_updated(probe);
     } else {
-        add(criteria, "r.key IN (");
-        add_branches(criteria);
-        add(criteria, ")");
+        begin_rows(probe, criterion->modifier == FHIR_MODIFIER_NOT ? "NOT " : "");
+        add(probe, " AND (");
+        add_values(probe);
+        add(probe, ")");
+        end_rows(probe);
     }
 }
 
-void fhir_pg_add_criteria(fhir_pg_query_t *query, const char *project_id, const fhir_search_t *search)
+void fhir_pg_add_criteria(fhir_pg_query_t *query, const fhir_search_t *search)
 {
-    criteria_t criteria = {.query = query, .project_id = project_id, .type = search->type};
-    criteria.pool = query->values->pool;
+    probe_t probe = {.query = query, .pool = query->values->pool};
     for (int i = 0; search->criteria && i < search->criteria->nelts; i++) {
-        criteria.criterion = &APR_ARRAY_IDX(search->criteria, i, fhir_criterion_t);
-        criteria.branches = 0;
-        add_criterion(&criteria);
+        probe.criterion = &APR_ARRAY_IDX(search->criteria, i, fhir_criterion_t);
+        probe.conditions = 0;
+        add_criterion(&probe);
     }
 }

@@ -37,17 +37,20 @@ static int any_name(const fhir_include_t *include)
 
 /* ---- resources ---- */
 
+/* Each lookup is a subquery of its own that has one index to use, as in meta_search_sql.c. */
 static void add_forward(includes_t *includes, const fhir_include_t *include, int level)
 {
     fhir_text_addf(&includes->query->sql,
-                   "SELECT t.key, t.type, t.id FROM l%d s JOIN fhir_binary.resource_reference f ON f.key = s.key "
-                   "JOIN fhir_binary.resource t ON t.type = f.target_type AND t.id = f.target_id AND t.project_id = ",
+                   "SELECT t.key, t.type, t.id FROM l%d s CROSS JOIN LATERAL (SELECT x.target_type, x.target_id "
+                   "FROM fhir_binary.resource_reference x WHERE x.key = s.key",
                    level - 1);
-    fhir_pg_query_text(includes->query, includes->project_id);
-    add_text(includes, "::uuid WHERE NOT t.deleted AND s.type = ", include->type);
     if (!any_name(include)) {
-        add_text(includes, " AND f.name = ", include->name);
+        add_text(includes, " AND x.name = ", include->name);
     }
+    add(includes, " OFFSET 0) f CROSS JOIN LATERAL (SELECT o.key, o.type, o.id, o.deleted FROM fhir_binary.resource o "
+                  "WHERE o.type = f.target_type AND o.id = f.target_id AND o.project_id = ");
+    fhir_pg_query_text(includes->query, includes->project_id);
+    add_text(includes, "::uuid OFFSET 0) t WHERE NOT t.deleted AND s.type = ", include->type);
     if (include->target) {
         add_text(includes, " AND t.type = ", include->target);
     }
@@ -77,11 +80,13 @@ static void add_reverse(includes_t *includes, const fhir_include_t *include, int
     fhir_text_addf(&includes->query->sql, "SELECT t.key, t.type, t.id FROM l%d s CROSS JOIN unnest(", level - 1);
     fhir_pg_query_text(includes->query, reference_names(include, includes->pool));
     add_text(includes,
-             "::text[]) n (name) JOIN fhir_binary.resource_reference f ON f.target_term = fhir_binary.search_term(",
+             "::text[]) n (name) CROSS JOIN LATERAL (SELECT x.key FROM fhir_binary.resource_reference x "
+             "WHERE x.target_term = fhir_binary.search_term(",
              includes->project_id);
     add_text(includes, "::uuid, ", include->type);
-    add(includes, ", n.name, s.id) AND f.name = n.name AND f.target_type = s.type AND f.target_id = s.id "
-                  "JOIN fhir_binary.resource t ON t.key = f.key WHERE NOT t.deleted AND t.type = ");
+    add(includes, ", n.name, s.id) AND x.name = n.name AND x.target_type = s.type AND x.target_id = s.id OFFSET 0) f "
+                  "CROSS JOIN LATERAL (SELECT o.key, o.project_id, o.type, o.id, o.deleted FROM fhir_binary.resource o "
+                  "WHERE o.key = f.key OFFSET 0) t WHERE NOT t.deleted AND t.type = ");
     fhir_pg_query_text(includes->query, include->type);
     add_text(includes, " AND t.project_id = ", includes->project_id);
     add(includes, "::uuid");
@@ -152,8 +157,10 @@ static const char *key_array(const apr_array_header_t *keys, apr_pool_t *pool)
     "sum(octet_length(v.meta) + octet_length(v.body)) OVER (ORDER BY r.key) <= %d AS fits FROM "                       \
     "(SELECT DISTINCT u.key FROM ("
 #define INCLUDED_TAIL                                                                                                  \
-    "::bigint[]) LIMIT %d) i JOIN fhir_binary.resource r ON r.key = i.key AND NOT r.deleted "                          \
-    "JOIN fhir_binary.resource_version v ON v.version_id = r.version_id) q ORDER BY q.key"
+    "::bigint[]) LIMIT %d) i CROSS JOIN LATERAL (SELECT * FROM fhir_binary.resource o WHERE o.key = i.key OFFSET 0) "  \
+    "r "                                                                                                               \
+    "CROSS JOIN LATERAL (SELECT * FROM fhir_binary.resource_version w WHERE w.version_id = r.version_id OFFSET 0) v "  \
+    "WHERE NOT r.deleted) q ORDER BY q.key"
 enum { INCLUDED_TYPE, INCLUDED_ID, INCLUDED_FITS, INCLUDED_VERSION };
 
 void fhir_pg_included_sql(fhir_pg_query_t *query, const char *project_id, const fhir_search_t *search,
@@ -250,18 +257,18 @@ int fhir_pg_included_binaries_sql(fhir_pg_query_t *query, const char *project_id
     add(&includes, "SELECT b.id, " FHIR_PG_VERSION_COLUMNS("v", "o") " FROM (SELECT DISTINCT a.binary_id FROM unnest(");
     fhir_pg_query_text(query, fhir_pg_array_end(&versions));
     add_text(&includes, "::uuid[], ", fhir_pg_array_end(&matched));
-    add(&includes, "::boolean[]) u (version_id, matched) JOIN fhir_binary.attachment a ON a.version_id = u.version_id "
-                   "AND a.project_id = ");
+    add(&includes, "::boolean[]) u (version_id, matched) CROSS JOIN LATERAL (SELECT * FROM fhir_binary.attachment l "
+                   "WHERE l.version_id = u.version_id OFFSET 0) a WHERE a.project_id = ");
     fhir_pg_query_text(query, project_id);
     add(&includes, "::uuid AND (");
     add_paths(&includes);
-    fhir_text_addf(
-        &query->sql,
-        ") LIMIT %d) d JOIN fhir_binary.binary b ON b.id = d.binary_id AND NOT b.deleted AND b.project_id = ",
-        COUNTED_UP_TO);
+    fhir_text_addf(&query->sql,
+                   ") LIMIT %d) d CROSS JOIN LATERAL (SELECT * FROM fhir_binary.binary h WHERE h.id = "
+                   "d.binary_id AND h.project_id = ",
+                   COUNTED_UP_TO);
     fhir_pg_query_text(query, project_id);
-    add(&includes, "::uuid JOIN fhir_binary.binary_version v ON v.version_id = b.version_id "
-                   "LEFT JOIN fhir_binary.object o ON o.object_key = v.object_key ORDER BY b.id");
+    add(&includes, "::uuid OFFSET 0) b LEFT JOIN fhir_binary.binary_version v ON v.version_id = b.version_id "
+                   "LEFT JOIN fhir_binary.object o ON o.object_key = v.object_key WHERE NOT b.deleted ORDER BY b.id");
     return 1;
 }
 

@@ -1,4 +1,11 @@
-/* The statement of one page of a search. */
+/* The statement of one page of a search.
+ *
+ * There are two ways to the matches. From candidates: the keys that an index gives for one criterion, at most
+ * CANDIDATES_MAX of them; each resource is looked at, what fits is sorted. Or newest first: along the index of dates,
+ * until the page is full. The first is fast for what is rare, the second for what is common. Which one it is, is
+ * decided while the statement runs, by how many candidates there are: for the best criterion, else for the second and
+ * third, else newest first. No statistics are needed, and no plan can be much worse than another: each lookup in a
+ * table is a subquery of its own (LATERAL, OFFSET 0) that has one index to use. */
 #include "pg_resource.h"
 
 #include <string.h>
@@ -12,8 +19,9 @@
     "row_number() OVER w <= %d AND coalesce(sum(octet_length(v.meta) + octet_length(v.body)) OVER (w ROWS BETWEEN "    \
     "UNBOUNDED PRECEDING AND 1 PRECEDING), 0) < %d AS fits FROM ("
 #define VERSIONS                                                                                                       \
-    ") p JOIN fhir_binary.resource_version v ON v.version_id = p.version_id WINDOW w AS (ORDER BY p.last_updated %s, " \
-    "p.key %s)"
+    ") p CROSS JOIN LATERAL (SELECT * FROM fhir_binary.resource_version o WHERE o.version_id = p.version_id OFFSET "   \
+    "0) v "                                                                                                            \
+    "WINDOW w AS (ORDER BY p.last_updated %s, p.key %s)"
 
 const char *fhir_pg_cursor(apr_time_t last_updated, apr_int64_t key, apr_pool_t *pool)
 {
@@ -51,20 +59,108 @@ static fhir_error_t *read_cursor(apr_time_t *last_updated, apr_int64_t *key, con
                              "_cursor is not one that this server made: follow the `next` link of a page as it is.");
 }
 
-static void add_resources(fhir_pg_query_t *query, const char *project_id, const fhir_search_t *search)
+/* Parts of the text that come twice, with the same parameters. */
+typedef struct parts_t {
+    const char *resource; /* ... WHERE: project and type, and that all criteria hold, for `r` */
+    const char *position; /* " AND ..." or "": after the cursor */
+    int ways;             /* criteria whose candidates are looked for: c1, c2 ... */
+    const char *direction;
+} parts_t;
+
+#define WAYS_MAX 3
+#define CANDIDATES_MAX 10000
+
+/* What has been added to the text since `start`. It is taken away there. */
+static const char *take(fhir_pg_query_t *query, apr_size_t start, apr_pool_t *pool)
 {
-    fhir_text_add(&query->sql, " FROM fhir_binary.resource r WHERE r.project_id = ");
+    const char *part = apr_pstrdup(pool, query->sql.text + start);
+    query->sql.length = start;
+    query->sql.text[start] = '\0';
+    return part;
+}
+
+/* The criteria with the fewest candidates. */
+static int choose_ways(const fhir_criterion_t **chosen, const fhir_search_t *search)
+{
+    int ways = 0;
+    for (int rank = 1; rank <= FHIR_PG_CANDIDATES_RANK_MAX; rank++) {
+        for (int i = 0; search->criteria && i < search->criteria->nelts && ways < WAYS_MAX; i++) {
+            const fhir_criterion_t *criterion = &APR_ARRAY_IDX(search->criteria, i, fhir_criterion_t);
+            if (fhir_pg_candidates_rank(criterion) == rank) {
+                chosen[ways++] = criterion;
+            }
+        }
+    }
+    return ways;
+}
+
+static int add_ways(fhir_pg_query_t *query, const char *project_id, const fhir_search_t *search)
+{
+    const fhir_criterion_t *chosen[WAYS_MAX];
+    int ways = choose_ways(chosen, search);
+    for (int way = 1; way <= ways; way++) {
+        fhir_text_addf(&query->sql, "%sc%d AS MATERIALIZED (SELECT c.key FROM (", way > 1 ? ", " : "WITH ", way);
+        fhir_pg_add_candidates(query, project_id, search->type, chosen[way - 1]);
+        fhir_text_addf(&query->sql, ") c LIMIT %d)", CANDIDATES_MAX + 1);
+    }
+    return ways;
+}
+
+/* That the ways before had too many candidates, and this one has not. Looked at before anything else, each once. */
+static void add_choice(fhir_pg_query_t *query, int way, int ways)
+{
+    for (int other = 1; other <= ways && other <= way; other++) {
+        fhir_text_addf(&query->sql, "(SELECT count(*) FROM c%d) %s %d AND ", other, other == way ? "<=" : ">",
+                       CANDIDATES_MAX);
+    }
+}
+
+#define RESOURCE "r.key, r.project_id, r.type, r.id, r.version_id, r.last_updated, r.deleted"
+
+/* All that fits, newest first up to `rows` of them. rows 0: all, to be counted. */
+static void add_found(fhir_pg_query_t *query, const parts_t *parts, int rows)
+{
+    for (int way = 1; way <= parts->ways; way++) {
+        fhir_text_addf(&query->sql,
+                       "SELECT r.key, r.id, r.version_id, r.last_updated FROM (SELECT DISTINCT c.key FROM c%d c) k "
+                       "CROSS JOIN LATERAL (SELECT " RESOURCE " FROM fhir_binary.resource r WHERE r.key = k.key "
+                       "OFFSET 0) r WHERE ",
+                       way);
+        add_choice(query, way, parts->ways);
+        fhir_text_add(&query->sql, parts->resource);
+        fhir_text_add(&query->sql, rows ? parts->position : "");
+        fhir_text_add(&query->sql, " UNION ALL ");
+    }
+    fhir_text_add(&query->sql, "(SELECT r.key, r.id, r.version_id, r.last_updated FROM fhir_binary.resource r WHERE ");
+    add_choice(query, parts->ways + 1, parts->ways);
+    fhir_text_add(&query->sql, parts->resource);
+    if (rows) {
+        fhir_text_addf(&query->sql, "%s ORDER BY r.last_updated %s, r.key %s LIMIT %d", parts->position,
+                       parts->direction, parts->direction, rows);
+    }
+    fhir_text_add(&query->sql, ")");
+}
+
+static const char *resource_part(fhir_pg_query_t *query, const char *project_id, const fhir_search_t *search,
+                                 apr_pool_t *pool)
+{
+    apr_size_t start = query->sql.length;
+    fhir_text_add(&query->sql, "r.project_id = ");
     fhir_pg_query_text(query, project_id);
     fhir_text_add(&query->sql, "::uuid AND r.type = ");
     fhir_pg_query_text(query, search->type);
     fhir_text_add(&query->sql, " AND NOT r.deleted");
-    fhir_pg_add_criteria(query, project_id, search);
+    fhir_pg_add_criteria(query, search);
+    return take(query, start, pool);
 }
 
-static fhir_error_t *add_position(fhir_pg_query_t *query, const fhir_search_t *search, apr_pool_t *pool)
+static fhir_error_t *position_part(const char **part, fhir_pg_query_t *query, const fhir_search_t *search,
+                                   apr_pool_t *pool)
 {
+    apr_size_t start = query->sql.length;
     apr_time_t last_updated;
     apr_int64_t key;
+    *part = "";
     if (!search->cursor) {
         return NULL;
     }
@@ -75,38 +171,39 @@ static fhir_error_t *add_position(fhir_pg_query_t *query, const fhir_search_t *s
     fhir_text_add(&query->sql, "::bigint * interval '1 microsecond', ");
     fhir_pg_query_number(query, key);
     fhir_text_add(&query->sql, "::bigint)");
+    *part = take(query, start, pool);
     return NULL;
 }
 
-static fhir_error_t *add_rows(fhir_pg_query_t *query, const char *project_id, const fhir_search_t *search, int limit,
-                              apr_pool_t *pool)
+static void add_rows(fhir_pg_query_t *query, const parts_t *parts, const fhir_search_t *search, int limit)
 {
-    const char *direction = search->ascending ? "ASC" : "DESC";
+    int offset = search->offset > 0 ? search->offset : 0;
     fhir_text_addf(&query->sql, ROWS, limit, FHIR_PG_PAGE_BYTES);
-    fhir_text_add(&query->sql, "SELECT r.key, r.id, r.version_id, r.last_updated");
-    add_resources(query, project_id, search);
-    FHIR_TRY(add_position(query, search, pool));
-    fhir_text_addf(&query->sql, " ORDER BY r.last_updated %s, r.key %s LIMIT %d OFFSET %d", direction, direction,
-                   limit + 1, search->offset > 0 ? search->offset : 0);
-    fhir_text_addf(&query->sql, VERSIONS, direction, direction);
-    return NULL;
+    fhir_text_add(&query->sql, "SELECT f.key, f.id, f.version_id, f.last_updated FROM (");
+    add_found(query, parts, limit + 1 + offset);
+    fhir_text_addf(&query->sql, ") f ORDER BY f.last_updated %s, f.key %s LIMIT %d OFFSET %d", parts->direction,
+                   parts->direction, limit + 1, offset);
+    fhir_text_addf(&query->sql, VERSIONS, parts->direction, parts->direction);
 }
 
 fhir_error_t *fhir_pg_search_sql(fhir_pg_query_t *query, const char *project_id, const fhir_search_t *search,
                                  const fhir_pg_page_t *page, apr_pool_t *pool)
 {
-    const char *direction = search->ascending ? "ASC" : "DESC";
+    parts_t parts = {.direction = search->ascending ? "ASC" : "DESC"};
     fhir_pg_query_init(query, pool);
+    parts.resource = resource_part(query, project_id, search, pool);
+    FHIR_TRY(position_part(&parts.position, query, search, pool));
+    parts.ways = add_ways(query, project_id, search);
     fhir_text_add(&query->sql, HEAD);
     if (page->counted) {
-        fhir_text_add(&query->sql, "count(*)");
-        fhir_text_add(&query->sql, " AS total");
-        add_resources(query, project_id, search);
+        fhir_text_add(&query->sql, "count(*) AS total FROM (");
+        add_found(query, &parts, 0);
+        fhir_text_add(&query->sql, ") n");
     } else {
         fhir_text_add(&query->sql, "NULL::bigint AS total");
     }
     fhir_text_add(&query->sql, ") t LEFT JOIN (");
-    FHIR_TRY(add_rows(query, project_id, search, page->limit, pool));
-    fhir_text_addf(&query->sql, ") q ON true ORDER BY q.last_updated %s, q.key %s", direction, direction);
+    add_rows(query, &parts, search, page->limit);
+    fhir_text_addf(&query->sql, ") q ON true ORDER BY q.last_updated %s, q.key %s", parts.direction, parts.direction);
     return NULL;
 }

@@ -127,14 +127,11 @@ apr_time_t fhir_pg_deadline(const fhir_meta_t *meta, const fhir_call_t *call);
 /* Plain SQL text, several statements allowed, text results; the last result is given. deadline 0: none. */
 fhir_error_t *fhir_pg_text_query(PGresult **result, fhir_pg_connection_t *connection, const char *sql,
                                  apr_time_t deadline, const fhir_call_t *call) FHIR_MUST_CHECK;
-/* Parts of a call, for pg_query.c: sends what is left to send; waits until PQgetResult will not block; says that the
- * connection is lost; 1 if the answer is an error, which is made of it. give_up: its late answer is nobody's. */
-fhir_error_t *fhir_pg_flush(fhir_pg_connection_t *connection, apr_time_t deadline,
-                            const fhir_call_t *call) FHIR_MUST_CHECK;
-fhir_error_t *fhir_pg_await(fhir_pg_connection_t *connection, apr_time_t deadline,
-                            const fhir_call_t *call) FHIR_MUST_CHECK;
+/* Parts of a call, for pg_query.c: the answer to what was sent, the first error or the last result; the connection is
+ * lost; 1 if the answer is an error, then *error is made and the result is gone. */
+fhir_error_t *fhir_pg_collect(PGresult **result, fhir_pg_connection_t *connection, apr_time_t deadline,
+                              const fhir_call_t *call) FHIR_MUST_CHECK;
 fhir_error_t *fhir_pg_lost(fhir_pg_connection_t *connection, const fhir_call_t *call) FHIR_MUST_CHECK;
-void fhir_pg_give_up(fhir_pg_connection_t *connection);
 int fhir_pg_refused(fhir_error_t **error, PGresult *result, fhir_pg_connection_t *connection, const fhir_call_t *call);
 /* Waits until the socket is ready. TIMEOUT, CANCELLED or INTERNAL. */
 fhir_error_t *fhir_pg_wait(int socket, short events, apr_time_t deadline, const fhir_call_t *call) FHIR_MUST_CHECK;
@@ -150,7 +147,7 @@ void fhir_pg_query_init(fhir_pg_query_t *query, apr_pool_t *pool);
 /* Adds `$n` to the text. Text that is not valid for the database becomes null, which equals nothing. */
 void fhir_pg_query_text(fhir_pg_query_t *query, const char *value);
 void fhir_pg_query_number(fhir_pg_query_t *query, apr_int64_t number);
-/* Reads only. Planned for its values: which index is best depends on how common they are. One round trip. */
+/* Reads only. One round trip. */
 fhir_error_t *fhir_pg_query_run(PGresult **result, fhir_meta_t *meta, const fhir_pg_query_t *query,
                                 const fhir_call_t *call) FHIR_MUST_CHECK;
 fhir_error_t *fhir_pg_query_execute(PGresult **result, fhir_pg_connection_t *connection, const fhir_pg_query_t *query,

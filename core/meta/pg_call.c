@@ -39,7 +39,7 @@ fhir_error_t *fhir_pg_wait(int socket, short events, apr_time_t deadline, const 
     }
 }
 
-void fhir_pg_give_up(fhir_pg_connection_t *connection)
+static void give_up(fhir_pg_connection_t *connection)
 {
     char ignored[256];
     PGcancel *cancel = PQgetCancel(connection->handle);
@@ -57,7 +57,7 @@ fhir_error_t *fhir_pg_lost(fhir_pg_connection_t *connection, const fhir_call_t *
 }
 
 /* Until all is sent; input is taken meanwhile, else both sides could wait for each other. */
-fhir_error_t *fhir_pg_flush(fhir_pg_connection_t *connection, apr_time_t deadline, const fhir_call_t *call)
+static fhir_error_t *flush(fhir_pg_connection_t *connection, apr_time_t deadline, const fhir_call_t *call)
 {
     int unsent;
     while ((unsent = PQflush(connection->handle)) == 1) {
@@ -69,7 +69,7 @@ fhir_error_t *fhir_pg_flush(fhir_pg_connection_t *connection, apr_time_t deadlin
     return unsent == 0 ? NULL : fhir_pg_lost(connection, call);
 }
 
-fhir_error_t *fhir_pg_await(fhir_pg_connection_t *connection, apr_time_t deadline, const fhir_call_t *call)
+static fhir_error_t *await_answer(fhir_pg_connection_t *connection, apr_time_t deadline, const fhir_call_t *call)
 {
     while (PQisBusy(connection->handle)) {
         FHIR_TRY(fhir_pg_wait(PQsocket(connection->handle), POLLIN, deadline, call));
@@ -88,13 +88,12 @@ static int is_error(const PGresult *result)
     return status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK;
 }
 
-/* All results of what was sent: the first error, else the last result. */
-static fhir_error_t *collect(PGresult **result, fhir_pg_connection_t *connection, apr_time_t deadline,
-                             const fhir_call_t *call)
+fhir_error_t *fhir_pg_collect(PGresult **result, fhir_pg_connection_t *connection, apr_time_t deadline,
+                              const fhir_call_t *call)
 {
     PGresult *kept = NULL;
-    fhir_error_t *error = fhir_pg_flush(connection, deadline, call);
-    while (!error && !(error = fhir_pg_await(connection, deadline, call))) {
+    fhir_error_t *error = flush(connection, deadline, call);
+    while (!error && !(error = await_answer(connection, deadline, call))) {
         PGresult *next = PQgetResult(connection->handle);
         if (!next) {
             break;
@@ -109,7 +108,7 @@ static fhir_error_t *collect(PGresult **result, fhir_pg_connection_t *connection
     if (error) {
         PQclear(kept);
         if (!connection->broken) {
-            fhir_pg_give_up(connection);
+            give_up(connection);
         }
         return error;
     }
@@ -152,7 +151,7 @@ fhir_error_t *fhir_pg_text_query(PGresult **result, fhir_pg_connection_t *connec
     if (!PQsendQuery(connection->handle, sql)) {
         return fhir_pg_lost(connection, call);
     }
-    FHIR_TRY(collect(result, connection, deadline, call));
+    FHIR_TRY(fhir_pg_collect(result, connection, deadline, call));
     return fhir_pg_refused(&error, *result, connection, call) ? error : NULL;
 }
 
@@ -164,7 +163,7 @@ static fhir_error_t *prepare(fhir_pg_connection_t *connection, const char *name,
     if (!PQsendPrepare(connection->handle, name, statement->sql, 0, NULL)) {
         return fhir_pg_lost(connection, call);
     }
-    FHIR_TRY(collect(&result, connection, deadline, call));
+    FHIR_TRY(fhir_pg_collect(&result, connection, deadline, call));
     if (fhir_pg_refused(&error, result, connection, call)) {
         return error;
     }
@@ -188,7 +187,7 @@ fhir_error_t *fhir_pg_execute(PGresult **result, int *executed, fhir_pg_connecti
         return fhir_pg_lost(connection, call);
     }
     *executed = 1;
-    FHIR_TRY(collect(result, connection, deadline, call));
+    FHIR_TRY(fhir_pg_collect(result, connection, deadline, call));
     if (fhir_pg_session_lost(*result)) {
         PQclear(*result);
         connection->broken = 1;

@@ -10,6 +10,7 @@
     "SET search_path = pg_catalog; SET client_min_messages = error; SET jit = off; "                                   \
     "SET default_transaction_isolation = 'read committed'; SET plan_cache_mode = force_generic_plan; "                 \
     "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_bitmapscan = off; "   \
+    "SET max_parallel_workers_per_gather = 0; "                                                                        \
     "SET statement_timeout = %" APR_INT64_T_FMT                                                                        \
     "; " /* An answered upload is durable: off is the one setting that breaks this promise. */                         \
     "SELECT pg_catalog.set_config('synchronous_commit', 'on', false) "                                                 \

@@ -50,7 +50,27 @@ const char *fhir_pg_cursor(apr_time_t last_updated, apr_int64_t key, apr_pool_t 
 
 /* ---- meta_search_criteria.c ---- */
 /* Adds ` AND ...` for each criterion; the resource is `r`. */
-void fhir_pg_add_criteria(fhir_pg_query_t *query, const char *project_id, const fhir_search_t *search);
+void fhir_pg_add_criteria(fhir_pg_query_t *query, const fhir_search_t *search);
+void fhir_pg_add_date_condition(fhir_pg_query_t *query, const fhir_search_value_t *value, int of_resource);
+const char *fhir_pg_index_table(fhir_search_type_t type);
+/* What a value gives of a system and a code. */
+typedef enum fhir_pg_pair_t {
+    FHIR_PG_PAIR_CODE,
+    FHIR_PG_PAIR_BOTH,
+    FHIR_PG_PAIR_SYSTEM,
+    FHIR_PG_PAIR_ANY
+} fhir_pg_pair_t;
+fhir_pg_pair_t fhir_pg_pair_of(const fhir_search_value_t *value);
+/* The ids of a criterion `_id` as an array. 0: any id fits. */
+int fhir_pg_id_array(const char **ids, const fhir_criterion_t *criterion, apr_pool_t *pool);
+
+/* ---- meta_search_candidates.c ---- */
+/* 0: no index finds what fits. Else the lower, the fewer candidates are to be expected. */
+#define FHIR_PG_CANDIDATES_RANK_MAX 7
+int fhir_pg_candidates_rank(const fhir_criterion_t *criterion);
+/* Adds the SELECT of their keys, among them all that fit. */
+void fhir_pg_add_candidates(fhir_pg_query_t *query, const char *project_id, const char *type,
+                            const fhir_criterion_t *criterion);
 
 /* ---- meta_search.c ---- */
 typedef struct fhir_pg_found_t {
