@@ -387,7 +387,9 @@ def test_nothing_remains_of_a_transaction_that_fails(server, alice):
                         (entry("POST", "Binary", binary(contentType="application/x-msdownload")), 400),
                         (entry("POST", "Binary", {**binary(), "data": "!!!"}), 400),
                         (entry("POST", "Binary", patient()), 400),
-                        (entry("PATCH", "Patient/unknown-id", patient()), 404),
+                        (entry("PATCH", "Patient/unknown-id", patient()), 400),
+                        (entry("PATCH", "Patient/unknown-id", {
+                            "resourceType": "Binary", "contentType": "application/json-patch+json", "data": "W10="}), 404),
                         (entry("POST", "Observation", {"resourceType": "Observation", "subject": {
                             "reference": "Patient?identifier=urn:test|nobody"}}), 412),
                         (entry("POST", "Patient", patient(), ifNoneExist="nonsense=1"), 400),
