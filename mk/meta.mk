@@ -2,6 +2,9 @@
 META_SOURCES := $(sort $(wildcard tests/meta/test_*.c))
 META_PROGRAMS := $(META_SOURCES:tests/meta/%.c=$(BUILD)/tests/meta/%)
 
+# The plans of searches are looked at below the interface.
+$(BUILD)/obj/tests/meta/%.o: LAYER_INCLUDES := -I. $(LIBPQ_INCLUDES)
+
 $(BUILD)/tests/meta/%: $(BUILD)/obj/tests/meta/%.o $(CORE_ARCHIVE)
 	@mkdir -p $(@D)
 	$(LINK) -pie $(DEFS) -o $@ $^ $(CORE_LIBS) -lcunit $(APR_LIBS)
