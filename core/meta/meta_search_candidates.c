@@ -158,13 +158,14 @@ static void add_ids(candidates_t *candidates)
 {
     const char *ids;
     (void)fhir_pg_id_array(&ids, candidates->criterion, candidates->pool);
-    add(candidates, "SELECT i.key FROM fhir_binary.resource i WHERE i.project_id = ");
-    fhir_pg_query_text(candidates->query, candidates->project_id);
-    add(candidates, "::uuid AND i.type = ");
-    fhir_pg_query_text(candidates->query, candidates->type);
-    add(candidates, " AND i.id = ANY (");
+    add(candidates, "SELECT o.key FROM unnest(");
     fhir_pg_query_text(candidates->query, ids);
-    add(candidates, "::text[])");
+    add(candidates, "::text[]) i (id) CROSS JOIN LATERAL (SELECT h.key FROM fhir_binary.resource h WHERE h.id = i.id "
+                    "AND h.project_id = ");
+    fhir_pg_query_text(candidates->query, candidates->project_id);
+    add(candidates, "::uuid AND h.type = ");
+    fhir_pg_query_text(candidates->query, candidates->type);
+    add(candidates, " OFFSET 0) o");
 }
 
 void fhir_pg_add_candidates(fhir_pg_query_t *query, const char *project_id, const char *type,
