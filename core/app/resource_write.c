@@ -1,6 +1,7 @@
 /* A write of a resource, step by step: resolve the condition, prepare, commit. */
 #include "resource_write.h"
 
+#include "external_fetch_want.h"
 #include "resource_access.h"
 
 #include <apr_strings.h>
@@ -177,6 +178,7 @@ fhir_error_t *fhir_write_commit(fhir_resource_write_t *write, const fhir_exchang
     call.cancelled = NULL; /* everything is there: finish even if the client hung up */
     FHIR_TRY(fhir_meta_resource_commit(&write->result, exchange->app->meta, &write->change, &call));
     write->created |= write->result->change == FHIR_CHANGE_CREATE || write->result->sequence == 1;
+    fhir_external_fetch_enqueue(exchange, &write->change);
     return NULL;
 }
 
@@ -271,6 +273,17 @@ static fhir_error_t *run_transaction(fhir_transaction_t *transaction, const apr_
     return fhir_transaction_commit(transaction);
 }
 
+static void enqueue_external(const apr_array_header_t *writes, const fhir_exchange_t *exchange)
+{
+    int i;
+    for (i = 0; i < writes->nelts; i++) {
+        const fhir_resource_write_t *write = APR_ARRAY_IDX(writes, i, fhir_resource_write_t *);
+        if (write->has_change) {
+            fhir_external_fetch_enqueue(exchange, &write->change);
+        }
+    }
+}
+
 fhir_error_t *fhir_writes_commit(const apr_array_header_t *writes, const apr_array_header_t *binaries,
                                  const fhir_exchange_t *exchange, const fhir_membership_t *membership)
 {
@@ -282,6 +295,8 @@ fhir_error_t *fhir_writes_commit(const apr_array_header_t *writes, const apr_arr
     error = run_transaction(transaction, writes, binaries, exchange, membership);
     if (error) {
         fhir_transaction_rollback(transaction);
+        return error;
     }
-    return error;
+    enqueue_external(writes, exchange);
+    return NULL;
 }
