@@ -151,7 +151,8 @@ static fhir_error_t *take_body(fhir_binary_write_t *write)
     return fhir_intake_commit(&write->change.content, write->intake);
 }
 
-int fhir_surely_refused(const fhir_error_t *error)
+/* Did the database surely refuse? If it went away the version may be there, and its bytes must stay. */
+static int surely_refused(const fhir_error_t *error)
 {
     switch (error->code) {
     case FHIR_ERROR_PRECONDITION_FAILED:
@@ -190,7 +191,7 @@ static fhir_error_t *commit_version(const fhir_binary_t **binary, fhir_binary_wr
     fhir_error_t *error;
     call.cancelled = NULL; /* once everything is stored, finish even if the client hung up */
     error = fhir_meta_commit(binary, write->exchange->app->meta, &write->change, &call);
-    if (error && fhir_surely_refused(error)) {
+    if (error && surely_refused(error)) {
         fhir_intake_discard(write->intake);
     }
     if (error && error->code == FHIR_ERROR_PRECONDITION_FAILED && write->stands_on_facts) {

@@ -17,7 +17,5 @@ fhir_error_t *fhir_binary_write_answer(fhir_response_t **response, fhir_binary_w
                                        const fhir_binary_t *binary) FHIR_MUST_CHECK;
 /* The transaction was surely rolled back: removes the object. Never when that is unknown. */
 void fhir_binary_write_discard(fhir_binary_write_t *write);
-/* Did the database surely refuse? If it went away the version may be there, and its bytes must stay. */
-int fhir_surely_refused(const fhir_error_t *error);
 
 #endif

@@ -145,11 +145,12 @@ static int by_binary(const void *a, const void *b)
 }
 
 /* In one order everywhere, so that transactions never wait for each other in a circle. */
-static fhir_error_t *commit(fhir_transact_t *transact)
+static fhir_error_t *commit(int *unknown, fhir_transact_t *transact)
 {
     apr_array_header_t *writes = apr_array_make(transact->pool, transact->count, sizeof(fhir_resource_write_t *));
     apr_array_header_t *binaries = apr_array_make(transact->pool, 4, sizeof(fhir_binary_part_t *));
     int i;
+    *unknown = 0;
     for (i = 0; i < transact->count; i++) {
         fhir_part_t *part = &transact->parts[i];
         if (part->kind == FHIR_PART_WRITE) {
@@ -163,7 +164,7 @@ static fhir_error_t *commit(fhir_transact_t *transact)
     }
     qsort(writes->elts, (size_t)writes->nelts, sizeof(fhir_resource_write_t *), by_write);
     qsort(binaries->elts, (size_t)binaries->nelts, sizeof(fhir_binary_part_t *), by_binary);
-    return fhir_writes_commit(writes, binaries, &transact->exchange, transact->bundle->membership);
+    return fhir_writes_commit(unknown, writes, binaries, &transact->exchange, transact->bundle->membership);
 }
 
 /* ---- an attempt ---- */
@@ -193,13 +194,14 @@ static fhir_error_t *prepare(fhir_transact_t *transact)
 static fhir_error_t *attempt(int *again, fhir_transact_t *transact)
 {
     fhir_error_t *error = prepare(transact);
+    int unknown;
     *again = 0;
     if (error) {
         discard(transact);
         return error;
     }
-    error = commit(transact);
-    if (error && fhir_surely_refused(error)) {
+    error = commit(&unknown, transact);
+    if (error && !unknown) {
         discard(transact);
         *again = error->code == FHIR_ERROR_CONFLICT || error->code == FHIR_ERROR_PRECONDITION_FAILED;
     }

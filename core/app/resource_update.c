@@ -24,6 +24,7 @@ static fhir_error_t *run_conditional(fhir_resource_write_t *write, const fhir_ex
     const fhir_resource_write_t original = *write;
     apr_array_header_t *one = apr_array_make(exchange->pool, 1, sizeof(fhir_resource_write_t *));
     fhir_error_t *error = NULL;
+    int unknown;
     int attempt;
     APR_ARRAY_PUSH(one, fhir_resource_write_t *) = write;
     for (attempt = 0; attempt < ATTEMPTS; attempt++) {
@@ -37,7 +38,7 @@ static fhir_error_t *run_conditional(fhir_resource_write_t *write, const fhir_ex
         if (!write->has_change) {
             return NULL;
         }
-        error = fhir_writes_commit(one, NULL, exchange, membership);
+        error = fhir_writes_commit(&unknown, one, NULL, exchange, membership);
         if (!error || (error->code != FHIR_ERROR_CONFLICT &&
                        (error->code != FHIR_ERROR_PRECONDITION_FAILED || original.expected_version))) {
             return error;

@@ -269,27 +269,16 @@ static fhir_error_t *run_transaction(fhir_transaction_t *transaction, const apr_
         const fhir_resource_write_t *write = APR_ARRAY_IDX(writes, i, fhir_resource_write_t *);
         FHIR_TRY(at(check_condition(write, transaction, membership, exchange->pool), write->place));
     }
-    FHIR_TRY(write_all(transaction, writes, binaries));
-    return fhir_transaction_commit(transaction);
+    return write_all(transaction, writes, binaries);
 }
 
-static void enqueue_external(const apr_array_header_t *writes, const fhir_exchange_t *exchange)
-{
-    int i;
-    for (i = 0; i < writes->nelts; i++) {
-        const fhir_resource_write_t *write = APR_ARRAY_IDX(writes, i, fhir_resource_write_t *);
-        if (write->has_change) {
-            fhir_external_fetch_enqueue(exchange, &write->change);
-        }
-    }
-}
-
-fhir_error_t *fhir_writes_commit(const apr_array_header_t *writes, const apr_array_header_t *binaries,
+fhir_error_t *fhir_writes_commit(int *unknown, const apr_array_header_t *writes, const apr_array_header_t *binaries,
                                  const fhir_exchange_t *exchange, const fhir_membership_t *membership)
 {
     fhir_call_t call = fhir_exchange_call_after_body(exchange);
     fhir_transaction_t *transaction;
     fhir_error_t *error;
+    *unknown = 0;
     call.cancelled = NULL;
     FHIR_TRY(fhir_meta_begin(&transaction, exchange->app->meta, &call));
     error = run_transaction(transaction, writes, binaries, exchange, membership);
@@ -297,6 +286,7 @@ fhir_error_t *fhir_writes_commit(const apr_array_header_t *writes, const apr_arr
         fhir_transaction_rollback(transaction);
         return error;
     }
-    enqueue_external(writes, exchange);
-    return NULL;
+    error = fhir_transaction_commit(transaction);
+    *unknown = error != NULL;
+    return error;
 }

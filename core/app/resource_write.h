@@ -45,8 +45,9 @@ fhir_error_t *fhir_write_prepare(fhir_resource_write_t *write, const fhir_exchan
 fhir_error_t *fhir_write_commit(fhir_resource_write_t *write, const fhir_exchange_t *exchange) FHIR_MUST_CHECK;
 /* The conditions hold still (under their locks), and every write (array of fhir_resource_write_t *) is made, Binaries
  * (array of fhir_binary_part_t *, may be NULL) included; or nothing is. Rows are locked in the order of the arrays.
- * CONFLICT: a condition changed meanwhile: resolve and prepare again. */
-fhir_error_t *fhir_writes_commit(const apr_array_header_t *writes, const apr_array_header_t *binaries,
+ * CONFLICT: a condition changed meanwhile: resolve and prepare again. *unknown is 1 with an error that leaves open
+ * whether all was made: the database went away at the commit itself. */
+fhir_error_t *fhir_writes_commit(int *unknown, const apr_array_header_t *writes, const apr_array_header_t *binaries,
                                  const fhir_exchange_t *exchange, const fhir_membership_t *membership) FHIR_MUST_CHECK;
 
 #endif

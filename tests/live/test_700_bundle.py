@@ -612,6 +612,27 @@ def test_update_as_create(start):
     assert [gone["response"]["status"], back["response"]["status"]] == ["204", "201"]
 
 
+def test_the_database_fails_in_the_middle(start):
+    """What was stored for a transaction that is rolled back goes away again."""
+    server = start()
+    client = server.project("Fault")
+    known, file = create(client, patient()), urn()
+    entries = [entry("POST", "Binary", binary(), file), entry("PUT", f"Patient/{known['id']}", patient(id=known["id"])),
+               entry("POST", "Observation", {"resourceType": "Observation"}),
+               entry("POST", "Patient", patient(photo=[{"url": file}]))]
+    server.wait_idle()
+    before = counts(server)
+    server.sql("ALTER TABLE fhir_binary.attachment RENAME TO attachment_hidden")
+    checks.outcome(post(client, "transaction", entries), 500)
+    server.expect_log("attachment")
+    server.sql("ALTER TABLE fhir_binary.attachment_hidden RENAME TO attachment")
+    server.wait_idle()
+    assert counts(server) == before
+    assert not [path for path in server.stores.rglob("*") if path.is_file() and path.stat().st_size == 5]
+    assert read(client, f"Patient/{known['id']}") == known
+    assert {each["response"]["status"] for each in transaction(client, *entries)} == {"200", "201"}
+
+
 # ---- at the same time ----
 def at_once(count, work):
     answers, barrier = [None] * count, threading.Barrier(count)
