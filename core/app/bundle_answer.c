@@ -87,6 +87,9 @@ void fhir_entry_answer_response(fhir_entry_answer_t *answer, const fhir_response
         return;
     }
     if (!take_body(answer, response, request->pool)) {
+        answer->resource = NULL;
+    }
+    if (!answer->resource && response->segments->nelts > 0 && request->method == FHIR_METHOD_GET) {
         fhir_entry_answer_error(answer,
                                 fhir_error_public(request->pool, FHIR_ERROR_UNSUPPORTED,
                                                   "This answer can't be part of a Bundle. Ask for it by itself."),

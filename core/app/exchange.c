@@ -60,6 +60,10 @@ fhir_addresses_t fhir_exchange_addresses(const fhir_exchange_t *exchange)
 
 fhir_error_t *fhir_exchange_resource_format(fhir_format_t *format, const fhir_exchange_t *exchange)
 {
+    if (exchange->in_bundle) {
+        *format = FHIR_FORMAT_JSON; /* as the Bundle around it, whatever the entry's url says */
+        return NULL;
+    }
     return fhir_negotiate_resource(format, fhir_request_header(exchange->request, "Accept"),
                                    fhir_query_get(exchange->query, "_format"), exchange->pool);
 }

@@ -108,7 +108,9 @@ static void add_binary(fhir_bundle_text_t *text, const fhir_part_t *part, const 
     }
     if (error || response->error || answer.status >= 400) {
         memset(&answer, 0, sizeof(answer));
-        answer.status = part->binary_change == FHIR_CHANGE_DELETE ? 204 : 200;
+        answer.status = part->binary_change == FHIR_CHANGE_DELETE   ? 204
+                        : part->binary_change == FHIR_CHANGE_CREATE ? 201
+                                                                    : 200;
         answer.full_url = apr_pstrcat(pool, transact->exchange.settings->fhir_base, "Binary/", binary->id, NULL);
     }
     answer.etag = apr_psprintf(pool, "W/\"%s\"", binary->version_id);

@@ -325,6 +325,13 @@ def test_a_binary_in_a_bundle_has_no_data(alice):
     assert alice.get(f"Binary/{id_of(made[4])}").body == b"more"
     failed(made[6], 404)
     failed(made[7], 405)
+    # What is in JSON has parts in JSON.
+    assert made[5]["resource"] == made[0]["resource"]
+    for send_as in (batch, transaction):
+        [made] = send_as(alice, entry("POST", "Binary?_format=xml", binary(b"xml")))
+        assert made["response"]["status"] == "201" and alice.get(f"Binary/{id_of(made)}").body == b"xml"
+    made = batch(alice, entry("GET", "metadata?_format=xml"), entry("GET", f"Binary/{file}/_history?_format=xml"))
+    assert [each["resource"]["resourceType"] for each in made] == ["CapabilityStatement", "Bundle"]
 
 
 def test_attachments_in_batches_are_signed(alice):

@@ -128,6 +128,9 @@ static void test_what_is_no_json(void)
     response = answer_to("/fhir/R4/Binary/1", FHIR_METHOD_GET, 200, JSON, "{\"data\":\"");
     fhir_response_stream(response, no_bytes, NULL, 100);
     CU_ASSERT_PTR_NOT_NULL(strstr(text_of(response), "\"status\":\"501\",\"outcome\""));
+    /* A write is done, whatever can't be shown of it. */
+    CU_ASSERT_STRING_EQUAL(text_of(answer_to("/fhir/R4/Binary", FHIR_METHOD_POST, 201, "image/png", "\x89PNG")),
+                           BEGIN "\"response\":{\"status\":\"201\"}" END);
 }
 
 static void test_too_much(void)
