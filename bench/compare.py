@@ -175,11 +175,12 @@ function init() stamp = tostring(os.time()) .. tostring({{}}):sub(8) end
     # -- resources: the peer serves, or takes, the same JSON as a file --
     def resources(self, client, wanted):
         pages = not wanted or any(word in "resource search page" for word in wanted)
-        patient = {"resourceType": "Patient", "id": "bench", "active": True, "birthDate": "1955-05-12",
+        patient = {"resourceType": "Patient", "active": True, "birthDate": "1955-05-12",
                    "name": [{"family": "Simpson", "given": ["Homer", "Jay"]}],
                    "identifier": [{"system": "urn:bench", "value": "1"}]}
-        made = self.send(client, "PUT", "Patient/bench", patient)
-        self.pair("resource read", *self.same_as_file("/fhir/R4/Patient/bench", client, made), wanted)
+        made = self.send(client, "POST", "Patient", patient)
+        read = "/fhir/R4/Patient/" + json.loads(made)["id"]
+        self.pair("resource read", *self.same_as_file(read, client, made), wanted)
         body = self.files / "patient.json"
         body.write_bytes(json.dumps(patient).encode())
         headers = {"Content-Type": "application/fhir+json"}
