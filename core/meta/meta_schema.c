@@ -34,7 +34,7 @@ static fhir_error_t *read_number(int *number, fhir_pg_connection_t *connection, 
     const char *text;
     FHIR_TRY(fhir_pg_text_query(&result, connection, sql, deadline, call));
     text = PQntuples(result) == 1 ? PQgetvalue(result, 0, 0) : "";
-    *number = atoi(text);
+    *number = (int)apr_atoi64(text);
     PQclear(result);
     return NULL;
 }
@@ -81,7 +81,7 @@ static fhir_error_t *read_checksums(schema_t *schema, fhir_pg_connection_t *conn
     fhir_error_t *error = NULL;
     FHIR_TRY(fhir_pg_text_query(&result, connection, SCHEMA_CHECKSUMS, deadline, call));
     for (int row = 0; row < PQntuples(result) && !error; row++) {
-        error = compare(schema, atoi(PQgetvalue(result, row, 0)), PQgetvalue(result, row, 1), call->pool);
+        error = compare(schema, (int)apr_atoi64(PQgetvalue(result, row, 0)), PQgetvalue(result, row, 1), call->pool);
     }
     PQclear(result);
     return error;
