@@ -103,13 +103,13 @@ fhir_error_t *fhir_precondition(const char *if_match, const char *if_unmodified_
         FHIR_TRY(fhir_etag_list_parse(&list, if_match, pool));
         if (!version_id || !fhir_etag_list_has(&list, version_id)) {
             return fhir_error_public(pool, FHIR_ERROR_PRECONDITION_FAILED,
-                                     "The Binary has changed: its current version is not the one that If-Match names.");
+                                     "It has changed: the current version is not the one that If-Match names.");
         }
     } else if (if_unmodified_since && version_id) {
         apr_time_t since = fhir_http_date_parse(if_unmodified_since);
         if (since != 0 && apr_time_sec(last_modified) > apr_time_sec(since)) {
             return fhir_error_public(pool, FHIR_ERROR_PRECONDITION_FAILED,
-                                     "The Binary has changed since the date in If-Unmodified-Since.");
+                                     "It has changed since the date in If-Unmodified-Since.");
         }
     }
     return NULL;

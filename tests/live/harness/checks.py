@@ -39,7 +39,7 @@ CODES = {
 
 # Nothing of the inside may be seen outside: paths, SQL, library names, locators, signatures, secrets.
 SECRETS = re.compile(r"/tmp/|/var/|/usr/|/home/|/work/|\.so\b|\.c:\d|SELECT |INSERT |UPDATE \w+ SET|DELETE FROM|pg_|psql"
-                     r"|libpq|SQLSTATE|relation |socket|[0-9a-f]{32}|Signature=\w|BEGIN |PostgreSQL", re.I)
+                     r"|libpq|SQLSTATE|relation |socket|[0-9a-f]{32}|Signature=\w|-----BEGIN |PostgreSQL", re.I)
 
 
 def media_type(response):
