@@ -50,12 +50,13 @@ fhir_error_t *fhir_smart_configuration(fhir_response_t **response, fhir_exchange
     fhir_text_add_json_string(&json, base);
     fhir_text_addf(&json, ",\"jwks_uri\":\"%s.well-known/jwks.json\",\"token_endpoint\":\"%soauth2/token\"", base,
                    base);
-    fhir_text_add(&json, ",\"grant_types_supported\":[\"client_credentials\"]"
-                         ",\"token_endpoint_auth_methods_supported\":[\"client_secret_post\",\"client_secret_basic\"]"
-                         ",\"scopes_supported\":[\"openid\",\"system/*.cruds\",\"system/Binary.cruds\",\"system/Binary.read\","
-                         "\"system/Binary.write\",\"user/*.cruds\",\"user/Binary.cruds\",\"patient/Binary.cruds\"]"
-                         ",\"code_challenge_methods_supported\":[\"S256\"]"
-                         ",\"capabilities\":[\"client-confidential-symmetric\",\"permission-v1\",\"permission-v2\"]}");
+    fhir_text_add(&json,
+                  ",\"grant_types_supported\":[\"client_credentials\"]"
+                  ",\"token_endpoint_auth_methods_supported\":[\"client_secret_post\",\"client_secret_basic\"]"
+                  ",\"scopes_supported\":[\"openid\",\"system/*.cruds\",\"system/Binary.cruds\",\"system/Binary.read\","
+                  "\"system/Binary.write\",\"user/*.cruds\",\"user/Binary.cruds\",\"patient/Binary.cruds\"]"
+                  ",\"code_challenge_methods_supported\":[\"S256\"]"
+                  ",\"capabilities\":[\"client-confidential-symmetric\",\"permission-v1\",\"permission-v2\"]}");
     add_document(response, exchange, "application/json", json.text);
     return NULL;
 }
