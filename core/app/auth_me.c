@@ -1,4 +1,5 @@
 /* GET auth/me: who am I? In the shape that the Medplum SDK reads after a login. */
+#include "attachment_urls.h"
 #include "resource_access.h"
 #include "resource_answer.h"
 
@@ -24,11 +25,23 @@ static int split_profile(const char **type, const char **id, const char *profile
     return fhir_resource_type_known(*type) && fhir_id_valid(*id);
 }
 
+/* With signed URLs, as a read has it: applications show the user's photo. */
+static fhir_error_t *add_stored_profile(fhir_text_t *json, const fhir_exchange_t *exchange,
+                                        const fhir_membership_t *membership, const fhir_resource_t *resource)
+{
+    static const fhir_view_t whole = {FHIR_SUMMARY_FALSE, NULL};
+    apr_array_header_t *one = apr_array_make(exchange->pool, 1, sizeof(const fhir_resource_t *));
+    apr_array_header_t *edits;
+    APR_ARRAY_PUSH(one, const fhir_resource_t *) = resource;
+    FHIR_TRY(fhir_attachment_edits(&edits, exchange, membership, one));
+    fhir_resource_render(json, resource, APR_ARRAY_IDX(edits, 0, const apr_array_header_t *), &whole);
+    return NULL;
+}
+
 /* The profile's resource if it is stored here; else what the reference says of it. */
 static fhir_error_t *add_profile(fhir_text_t *json, const fhir_exchange_t *exchange,
                                  const fhir_membership_t *membership)
 {
-    static const fhir_view_t whole = {FHIR_SUMMARY_FALSE, NULL};
     fhir_call_t call = fhir_exchange_call(exchange);
     fhir_resource_facts_t facts = {0};
     const char *type = "ClientApplication";
@@ -38,8 +51,7 @@ static fhir_error_t *add_profile(fhir_text_t *json, const fhir_exchange_t *excha
     }
     fhir_text_add(json, ",\"profile\":");
     if (facts.current && facts.current->change != FHIR_CHANGE_DELETE) {
-        fhir_resource_render(json, facts.current, NULL, &whole);
-        return NULL;
+        return add_stored_profile(json, exchange, membership, facts.current);
     }
     fhir_text_add(json, "{\"resourceType\":");
     fhir_text_add_json_string(json, type);

@@ -77,6 +77,24 @@ check("auth/me after startClientLogin", async () => {
   await refused(new MedplumClient({ baseUrl }).get('auth/me'), 'login');
 });
 
+check("startClientLogin of a client that no profile was given to", async () => {
+  const medplum = new MedplumClient({ baseUrl });
+  const profile = await medplum.startClientLogin(others.clientId, others.clientSecret);
+  assert.equal(profile.resourceType, 'ClientApplication');
+  assert.match(profile.id, /^[A-Za-z0-9.-]{1,64}$/);
+});
+
+check("the profile of the user with a photo that the page can show", async () => {
+  const medplum = await login();
+  const data = bytes(90, 53);
+  const photo = [await medplum.createAttachment({ data, filename: 'me.png', contentType: PNG })];
+  const [resourceType, id] = ourProfile.split('/');
+  await medplum.updateResource({ resourceType, id, name: [{ family: 'Smith' }], photo });
+  const again = await login();
+  assert.deepEqual(again.getProfile().name, [{ family: 'Smith' }]);
+  await readable(again.getProfile().photo[0].url, data, PNG);
+});
+
 check("setBasicAuth", async () => {
   const medplum = new MedplumClient({ baseUrl });
   medplum.setBasicAuth(ours.clientId, ours.clientSecret);
