@@ -41,5 +41,5 @@ const char *fhir_history_page_url(const fhir_exchange_t *exchange, int count, ap
 const char *fhir_history_page_next(const fhir_exchange_t *exchange, const fhir_history_page_t *page, int shown,
                                    apr_off_t last)
 {
-    return shown > 0 && shown == page->count && last > 1 ? fhir_history_page_url(exchange, page->count, last) : NULL;
+    return shown > 0 && last > 1 ? fhir_history_page_url(exchange, page->count, last) : NULL;
 }

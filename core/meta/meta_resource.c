@@ -17,8 +17,7 @@ static const fhir_pg_statement_t load_resource = {
 /* The current version is looked up only if it is another than the version asked for, and without its text. */
 static const fhir_pg_statement_t load_resource_version = {
     FHIR_PG_LOAD_RESOURCE_VERSION, 1,
-    "SELECT " MEMBERSHIP
-    ", cv.version_id, cv.sequence, cv.last_updated, cv.change, cv.attachment_count, NULL, "
+    "SELECT " MEMBERSHIP ", cv.version_id, cv.sequence, cv.last_updated, cv.change, cv.attachment_count, NULL, "
     "NULL, " FHIR_PG_RESOURCE_COLUMNS(
         "av") " " FROM_MEMBER
               "LEFT JOIN fhir_binary.resource_version av ON av.version_id = $6::uuid AND av.key = r.key "

@@ -51,6 +51,12 @@ expect 1 'fhirbinctl db upgrade' project list
 expect 0 'from schema version 0' db upgrade
 expect 0 'already' db upgrade
 expect 0 'schema: [1-9]' db status
+psql -X -q -d "$FHIR_TEST_CONNINFO" -c "UPDATE fhir_binary.schema_version SET checksum = sha256('other') WHERE version = 2"
+expect 1 'made by a different build.*empty database' db upgrade
+expect 1 'made by a different build' db status
+expect 1 'made by a different build' project list
+psql -X -q -d "$FHIR_TEST_CONNINFO" -c 'SET client_min_messages = error' -c 'DROP SCHEMA fhir_binary CASCADE'
+expect 0 'from schema version 0' db upgrade
 expect 0 '^[0-9a-zA-Z_-]+  *ES256 *yes' key list
 expect 0 'HS256 *yes' key list --signing
 
