@@ -39,7 +39,6 @@ fhir_error_t *fhir_meta_load_attachments(apr_array_header_t **attachments, fhir_
 /* ---- search ---- */
 
 typedef struct fhir_search_page_t {
-    const fhir_membership_t *membership;
     apr_array_header_t *matches;  /* of fhir_resource_t * */
     apr_array_header_t *included; /* of fhir_resource_t *, each once and none of the matches */
     apr_array_header_t *binaries; /* of fhir_binary_t *: included by attachments */
