@@ -33,6 +33,41 @@ void fhir_answer_string(fhir_text_t *json, const char *before, const char *strin
     fhir_text_add_json_string(json, string);
 }
 
+/* A few words for programs that show details.text alone (@medplum/core joins it with the diagnostics). */
+static const char *issue_text(const char *id, const char *code)
+{
+    static const char *const TEXTS[][2] = {{"login", "Unauthorized"},
+                                           {"forbidden", "Forbidden"},
+                                           {"not-found", "Not found"},
+                                           {"deleted", "Gone"},
+                                           {"expired", "Expired"},
+                                           {"conflict", "Conflict"},
+                                           {"duplicate", "Duplicate"},
+                                           {"multiple-matches", "Multiple resources found matching condition"},
+                                           {"invalid", "Invalid content"},
+                                           {"required", "Required element missing"},
+                                           {"value", "Element value invalid"},
+                                           {"business-rule", "Business rule violation"},
+                                           {"not-supported", "Not supported"},
+                                           {"too-long", "Content too long"},
+                                           {"incomplete", "Incomplete"},
+                                           {"throttled", "Too many requests"},
+                                           {"timeout", "Timeout"},
+                                           {"transient", "Temporarily unavailable"},
+                                           {"no-store", "No space left"},
+                                           {"exception", "Internal server error"}};
+    size_t i;
+    if (id && strcmp(id, "precondition-failed") == 0) {
+        return "Precondition Failed";
+    }
+    for (i = 0; i < sizeof(TEXTS) / sizeof(TEXTS[0]); i++) {
+        if (strcmp(code, TEXTS[i][0]) == 0) {
+            return TEXTS[i][1];
+        }
+    }
+    return id && strcmp(id, "created") == 0 ? "Created" : "All OK";
+}
+
 const char *fhir_outcome(fhir_format_t format, const char *id, const char *severity, const char *code,
                          const char *diagnostics, const char *expression, apr_pool_t *pool)
 {
@@ -44,6 +79,8 @@ const char *fhir_outcome(fhir_format_t format, const char *id, const char *sever
     }
     fhir_answer_string(&json, ",\"issue\":[{\"severity\":", severity);
     fhir_answer_string(&json, ",\"code\":", code);
+    fhir_answer_string(&json, ",\"details\":{\"text\":", issue_text(id, code));
+    fhir_text_add(&json, "}");
     if (diagnostics && *diagnostics) {
         fhir_answer_string(&json, ",\"diagnostics\":", diagnostics);
     }

@@ -48,24 +48,26 @@ static void test_outcome(void)
 {
     CU_ASSERT_STRING_EQUAL(fhir_outcome(FHIR_FORMAT_JSON, NULL, "error", "invalid", "say \"x\"", "Binary.id", pool),
                            "{\"resourceType\":\"OperationOutcome\",\"issue\":[{\"severity\":\"error\",\"code\":"
-                           "\"invalid\",\"diagnostics\":\"say \\\"x\\\"\",\"expression\":[\"Binary.id\"]}]}");
+                           "\"invalid\",\"details\":{\"text\":\"Invalid content\"},\"diagnostics\":\"say "
+                           "\\\"x\\\"\",\"expression\":[\"Binary.id\"]}]}");
     CU_ASSERT_STRING_EQUAL(fhir_outcome(FHIR_FORMAT_JSON, NULL, "error", "invalid", NULL, NULL, pool),
                            "{\"resourceType\":\"OperationOutcome\",\"issue\":[{\"severity\":\"error\",\"code\":"
-                           "\"invalid\"}]}");
+                           "\"invalid\",\"details\":{\"text\":\"Invalid content\"}}]}");
     CU_ASSERT_STRING_EQUAL(fhir_outcome(FHIR_FORMAT_JSON, "gone", "error", "deleted", NULL, NULL, pool),
                            "{\"resourceType\":\"OperationOutcome\",\"id\":\"gone\",\"issue\":[{\"severity\":\"error\","
-                           "\"code\":\"deleted\"}]}");
+                           "\"code\":\"deleted\",\"details\":{\"text\":\"Gone\"}}]}");
     CU_ASSERT_PTR_NOT_NULL(strstr(fhir_outcome(FHIR_FORMAT_XML, "gone", "error", "deleted", NULL, NULL, pool),
                                   "<id value=\"gone\"/><issue>"));
     CU_ASSERT_STRING_EQUAL(
         fhir_outcome(FHIR_FORMAT_XML, NULL, "error", "invalid", "a<b\x01&\"", "Binary.id", pool),
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<OperationOutcome xmlns=\"http://hl7.org/fhir\">"
-        "<issue><severity value=\"error\"/><code value=\"invalid\"/><diagnostics "
+        "<issue><severity value=\"error\"/><code value=\"invalid\"/><details><text value=\"Invalid "
+        "content\"/></details><diagnostics "
         "value=\"a&lt;b\xef\xbf\xbd&amp;&quot;\"/><expression value=\"Binary.id\"/></issue>"
         "</OperationOutcome>");
     /* Bytes that are no UTF-8 do not break the document. */
     json_decref(load(fhir_outcome(FHIR_FORMAT_JSON, NULL, "error", "invalid", "\xff\xc3", NULL, pool)));
-    CU_ASSERT_EQUAL(elements_of(fhir_outcome(FHIR_FORMAT_XML, NULL, "error", "invalid", "\xff\xc3", NULL, pool)), 5);
+    CU_ASSERT_EQUAL(elements_of(fhir_outcome(FHIR_FORMAT_XML, NULL, "error", "invalid", "\xff\xc3", NULL, pool)), 7);
 }
 
 static void test_parameters(void)
