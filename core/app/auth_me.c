@@ -73,6 +73,8 @@ fhir_error_t *fhir_auth_me(fhir_response_t **response, fhir_exchange_t *exchange
     add_reference(&json, "project", "Project", membership->project_id);
     if (membership->profile) {
         add_reference(&json, "profile", membership->profile, NULL);
+    } else {
+        add_reference(&json, "profile", "ClientApplication", exchange->principal.key.subject);
     }
     fhir_text_add(&json, "}");
     FHIR_TRY(add_profile(&json, exchange, membership));

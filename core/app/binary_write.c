@@ -309,9 +309,7 @@ fhir_error_t *fhir_binary_delete(fhir_response_t **response, fhir_exchange_t *ex
     write.exchange = exchange;
     FHIR_TRY(begin_delete(&write));
     FHIR_TRY(fhir_meta_commit(&tombstone, exchange->app->meta, &write.change, &call));
-    *response = fhir_response_create(204, exchange->pool);
-    (*response)->content_length = -1;
-    fhir_response_header(*response, "ETag", apr_psprintf(exchange->pool, "W/\"%s\"", tombstone->version_id));
+    *response = fhir_deleted(exchange, tombstone->version_id);
     return NULL;
 }
 

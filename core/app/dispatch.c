@@ -38,6 +38,8 @@ static const rule_t rules[] = {
     {FHIR_ROUTE_RESOURCE_TYPE, FHIR_METHOD_HEAD, fhir_resource_search},
     {FHIR_ROUTE_RESOURCE_TYPE, FHIR_METHOD_POST, fhir_resource_create},
     {FHIR_ROUTE_RESOURCE_TYPE, FHIR_METHOD_PUT, fhir_resource_conditional_update},
+    {FHIR_ROUTE_RESOURCE_TYPE, FHIR_METHOD_PATCH, fhir_resource_conditional_patch},
+    {FHIR_ROUTE_RESOURCE_TYPE, FHIR_METHOD_DELETE, fhir_resource_conditional_delete},
     {FHIR_ROUTE_RESOURCE_SEARCH, FHIR_METHOD_POST, fhir_resource_search},
     {FHIR_ROUTE_RESOURCE_SEARCH, FHIR_METHOD_GET, fhir_resource_search},
     {FHIR_ROUTE_RESOURCE_SEARCH, FHIR_METHOD_HEAD, fhir_resource_search},

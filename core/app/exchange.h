@@ -101,6 +101,8 @@ fhir_error_t *fhir_resource_update(fhir_response_t **response, fhir_exchange_t *
 fhir_error_t *fhir_resource_conditional_update(fhir_response_t **response, fhir_exchange_t *exchange) FHIR_MUST_CHECK;
 fhir_error_t *fhir_resource_patch(fhir_response_t **response, fhir_exchange_t *exchange) FHIR_MUST_CHECK;
 fhir_error_t *fhir_resource_delete(fhir_response_t **response, fhir_exchange_t *exchange) FHIR_MUST_CHECK;
+fhir_error_t *fhir_resource_conditional_delete(fhir_response_t **response, fhir_exchange_t *exchange) FHIR_MUST_CHECK;
+fhir_error_t *fhir_resource_conditional_patch(fhir_response_t **response, fhir_exchange_t *exchange) FHIR_MUST_CHECK;
 fhir_error_t *fhir_resource_search(fhir_response_t **response, fhir_exchange_t *exchange) FHIR_MUST_CHECK;
 fhir_error_t *fhir_bundle(fhir_response_t **response, fhir_exchange_t *exchange) FHIR_MUST_CHECK;
 fhir_error_t *fhir_oauth_token(fhir_response_t **response, fhir_exchange_t *exchange) FHIR_MUST_CHECK;

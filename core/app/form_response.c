@@ -189,3 +189,23 @@ fhir_error_t *fhir_form_written(fhir_response_t **response, const fhir_exchange_
     }
     return NULL;
 }
+
+fhir_response_t *fhir_deleted(const fhir_exchange_t *exchange, const char *version_id)
+{
+    fhir_prefer_return_t prefer = fhir_prefer_return(fhir_request_header(exchange->request, "Prefer"));
+    int told = prefer == FHIR_PREFER_OUTCOME || (exchange->medplum && prefer != FHIR_PREFER_MINIMAL);
+    fhir_response_t *response = fhir_response_create(told && !exchange->in_bundle ? 200 : 204, exchange->pool);
+    fhir_format_t format = FHIR_FORMAT_JSON;
+    if (version_id) {
+        fhir_response_header(response, "ETag", apr_psprintf(exchange->pool, "W/\"%s\"", version_id));
+    }
+    if (response->status == 204) {
+        response->content_length = -1;
+        return response;
+    }
+    if (fhir_exchange_resource_format(&format, exchange)) {
+        format = FHIR_FORMAT_JSON; /* it is deleted, whatever the client takes */
+    }
+    fhir_response_information(response, format, version_id ? "It was deleted." : "There was nothing to delete.");
+    return response;
+}

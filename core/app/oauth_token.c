@@ -138,12 +138,9 @@ static fhir_error_t *grant(fhir_response_t **response, const fhir_exchange_t *ex
     fhir_text_add_json_string(&json, scope);
     fhir_text_addf(&json, ",\"access_token\":\"%s\",\"project\":{\"reference\":\"Project/%s\"}", token,
                    client->project_id);
-    if (client->membership.profile) {
-        fhir_text_add(&json, ",\"profile\":{\"reference\":");
-        fhir_text_add_json_string(&json, client->membership.profile);
-        fhir_text_add(&json, "}");
-    }
-    fhir_text_add(&json, "}");
+    fhir_text_add(&json, ",\"profile\":{\"reference\":");
+    fhir_text_add_json_string(&json, client->membership.profile);
+    fhir_text_add(&json, "}}");
     *response = fhir_response_create(200, exchange->pool);
     add_json(*response, json.text);
     return NULL;
@@ -180,6 +177,10 @@ static fhir_error_t *grant_to_client(fhir_response_t **response, fhir_exchange_t
         return NULL;
     }
     FHIR_TRY(error);
+    if (!client.membership.profile) {
+        /* The SDK keeps logins apart by their profile: a client without one is its own, as auth/me says too. */
+        client.membership.profile = apr_pstrcat(exchange->pool, "ClientApplication/", client.id, NULL);
+    }
     return grant(response, exchange, &client, scope);
 }
 

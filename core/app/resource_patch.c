@@ -45,8 +45,8 @@ fhir_error_t *fhir_patch_begin(fhir_resource_facts_t *facts, const char **expect
     return fhir_check_if_match(expected, exchange, facts->current->version_id, facts->current->last_updated);
 }
 
-static fhir_error_t *patch_once(fhir_resource_write_t *write, const fhir_resource_facts_t *facts,
-                                const fhir_json_document_t *patch, const fhir_exchange_t *exchange)
+fhir_error_t *fhir_patch_once(fhir_resource_write_t *write, const fhir_resource_facts_t *facts,
+                              const fhir_json_document_t *patch, const fhir_exchange_t *exchange)
 {
     memset(write, 0, sizeof(*write));
     write->kind = FHIR_CHANGE_UPDATE;
@@ -70,7 +70,7 @@ fhir_error_t *fhir_resource_patch(fhir_response_t **response, fhir_exchange_t *e
     FHIR_TRY(fhir_resource_negotiate(exchange));
     FHIR_TRY(fhir_body_check(exchange, FHIR_BODY_PATCH));
     FHIR_TRY(fhir_body_document(&patch, exchange));
-    while ((error = patch_once(&write, &facts, patch, exchange)) != NULL) {
+    while ((error = fhir_patch_once(&write, &facts, patch, exchange)) != NULL) {
         if (error->code != FHIR_ERROR_PRECONDITION_FAILED || expected || ++attempt == ATTEMPTS) {
             return error;
         }

@@ -22,5 +22,8 @@ fhir_error_t *fhir_patch_begin(fhir_resource_facts_t *facts, const char **expect
                                fhir_exchange_t *exchange) FHIR_MUST_CHECK;
 fhir_error_t *fhir_patch_apply(fhir_sent_resource_t *sent, const fhir_resource_t *current,
                                const fhir_json_document_t *patch, const fhir_exchange_t *exchange) FHIR_MUST_CHECK;
+/* PRECONDITION_FAILED: facts->current is current no more. */
+fhir_error_t *fhir_patch_once(fhir_resource_write_t *write, const fhir_resource_facts_t *facts,
+                              const fhir_json_document_t *patch, const fhir_exchange_t *exchange) FHIR_MUST_CHECK;
 
 #endif

@@ -1,4 +1,5 @@
 /* create, update and delete of resources other than Binary, with their conditional forms (FHIR R4 http.html). */
+#include "form_response.h"
 #include "preconditions.h"
 #include "resource_access.h"
 #include "resource_answer.h"
@@ -187,8 +188,6 @@ fhir_error_t *fhir_resource_delete(fhir_response_t **response, fhir_exchange_t *
     FHIR_TRY(fhir_delete_begin(&write, &facts, exchange));
     FHIR_TRY(fhir_write_prepare(&write, exchange, facts.membership, NULL));
     FHIR_TRY(fhir_write_commit(&write, exchange));
-    *response = fhir_response_create(204, exchange->pool);
-    (*response)->content_length = -1;
-    fhir_response_header(*response, "ETag", apr_psprintf(exchange->pool, "W/\"%s\"", write.result->version_id));
+    *response = fhir_deleted(exchange, write.result->version_id);
     return NULL;
 }

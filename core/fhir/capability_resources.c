@@ -66,7 +66,7 @@ static void add_type(fhir_text_t *json, const char *type, int update_create)
     fhir_text_addf(json,
                    "],\"versioning\":\"versioned\",\"readHistory\":true,\"updateCreate\":%s,\"conditionalCreate\":true,"
                    "\"conditionalRead\":\"full-support\",\"conditionalUpdate\":true,"
-                   "\"conditionalDelete\":\"not-supported\"",
+                   "\"conditionalDelete\":\"single\"",
                    update_create ? "true" : "false");
     add_includes(json, type, parameters, count);
     add_parameters(json, parameters, count);
