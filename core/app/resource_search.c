@@ -27,6 +27,34 @@ static fhir_error_t *form_parameters(apr_array_header_t *parameters, const fhir_
     return NULL;
 }
 
+/* The Medplum SDK gives every entry to the application as a match, so it can't be told in an entry what was ignored: to
+ * be given too much would be found out too late. */
+static int takes_entries_for_matches(const fhir_exchange_t *exchange)
+{
+    return exchange->medplum && !fhir_prefer_lenient(fhir_request_header(exchange->request, "Prefer"));
+}
+
+/* Another order or a parameter without a value harms nobody: the self link is without it. */
+static int harmless(const char *ignored)
+{
+    return strncmp(ignored, "_sort", 5) == 0 || ignored[strlen(ignored) - 1] == '=';
+}
+
+static fhir_error_t *refuse_ignored(const fhir_search_t *search, apr_pool_t *pool)
+{
+    int i;
+    for (i = 0; i < search->ignored->nelts; i++) {
+        const char *ignored = APR_ARRAY_IDX(search->ignored, i, const char *);
+        if (!harmless(ignored)) {
+            return fhir_error_public(pool, FHIR_ERROR_INVALID,
+                                     "Unknown search parameter of %s: %s. Send Prefer: handling=lenient to have it "
+                                     "ignored.",
+                                     search->type, ignored);
+        }
+    }
+    return NULL;
+}
+
 static fhir_error_t *parse(fhir_search_t **search, const fhir_exchange_t *exchange)
 {
     const fhir_addresses_t addresses = fhir_exchange_addresses(exchange);
@@ -35,7 +63,8 @@ static fhir_error_t *parse(fhir_search_t **search, const fhir_exchange_t *exchan
     if (exchange->request->method == FHIR_METHOD_POST) {
         FHIR_TRY(form_parameters(parameters, exchange));
     }
-    return fhir_search_parse(search, exchange->route.type, parameters, strict, &addresses, exchange->pool);
+    FHIR_TRY(fhir_search_parse(search, exchange->route.type, parameters, strict, &addresses, exchange->pool));
+    return takes_entries_for_matches(exchange) ? refuse_ignored(*search, exchange->pool) : NULL;
 }
 
 /* ---- links: only what was understood, so that a client sees what was searched ---- */
@@ -163,7 +192,7 @@ static void add_ignored(fhir_bundle_text_t *bundle, const fhir_exchange_t *excha
 {
     const char *names = "";
     int i;
-    if (search->ignored->nelts == 0) {
+    if (search->ignored->nelts == 0 || takes_entries_for_matches(exchange)) {
         return;
     }
     for (i = 0; i < search->ignored->nelts; i++) {

@@ -14,8 +14,9 @@ typedef enum fhir_prefer_return_t {
 } fhir_prefer_return_t;
 /* Unknown preferences are ignored. */
 fhir_prefer_return_t fhir_prefer_return(const char *prefer);
-/* 1 if handling=strict. */
+/* 1 if handling=strict, or =lenient. */
 int fhir_prefer_strict(const char *prefer);
+int fhir_prefer_lenient(const char *prefer);
 
 /* --- Content-Disposition (RFC 6266, RFC 8187) --- */
 /* The file name of a request's Content-Disposition: filename* wins. NULL if there is none; path parts, control

@@ -46,9 +46,19 @@ fhir_prefer_return_t fhir_prefer_return(const char *prefer)
     return fhir_is_name(value, length, "OperationOutcome") ? FHIR_PREFER_OUTCOME : FHIR_PREFER_DEFAULT;
 }
 
-int fhir_prefer_strict(const char *prefer)
+static int handling_is(const char *prefer, const char *wanted)
 {
     apr_size_t length = 0;
     const char *value = preference(&length, prefer, "handling");
-    return value && fhir_is_name(value, length, "strict");
+    return value && fhir_is_name(value, length, wanted);
+}
+
+int fhir_prefer_strict(const char *prefer)
+{
+    return handling_is(prefer, "strict");
+}
+
+int fhir_prefer_lenient(const char *prefer)
+{
+    return handling_is(prefer, "lenient");
 }

@@ -114,6 +114,24 @@ def test_conditions_in_a_batch(alice, value):
     checks.outcome(alice.get(f"Patient/{made['id']}"), 410)
 
 
+# ---- search ----
+
+def test_the_sdk_gets_matches_alone(alice, value):
+    """searchResources gives every entry to the application, searchOne the first: no OperationOutcome may be there."""
+    made = create(alice, patient(value))
+    mine = f"identifier={SYSTEM}|{value}"
+    bundle = find(alice, f"Patient?{mine}&_sort=nonsense&name=", SDK)
+    assert [entry["resource"] for entry in bundle["entry"]] == [made]
+    bundle = find(alice, f"Patient?{mine}x&_sort=nonsense", SDK)
+    assert "entry" not in bundle
+    for query in f"{mine}&nonsense=1", f"{mine}&_has:Observation:patient:code=1", f"{mine}&_include=Patient:nonsense":
+        issue = checks.outcome(alice.get("Patient?" + query, SDK), 400)
+        assert "nsense" in issue["diagnostics"] or "_has" in issue["diagnostics"], issue
+        lenient = find(alice, "Patient?" + query, {**SDK, "Prefer": "handling=lenient"})
+        assert [entry["search"]["mode"] for entry in lenient["entry"]] == ["match", "outcome"]
+        assert [entry["search"]["mode"] for entry in find(alice, "Patient?" + query)["entry"]] == ["match", "outcome"]
+
+
 # ---- who am I ----
 
 def test_a_client_without_a_profile_is_its_own(alice, server):

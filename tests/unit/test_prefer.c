@@ -50,6 +50,10 @@ static void test_strict(void)
     CU_ASSERT_EQUAL(fhir_prefer_strict("handling"), 0);
     CU_ASSERT_EQUAL(fhir_prefer_strict(""), 0);
     CU_ASSERT_EQUAL(fhir_prefer_strict(NULL), 0);
+    CU_ASSERT_EQUAL(fhir_prefer_lenient("return=minimal, handling=lenient"), 1);
+    CU_ASSERT_EQUAL(fhir_prefer_lenient("handling=strict, handling=lenient"), 0);
+    CU_ASSERT_EQUAL(fhir_prefer_lenient("handling=strict"), 0);
+    CU_ASSERT_EQUAL(fhir_prefer_lenient(NULL), 0);
 }
 
 static const fhir_unit_test_t tests[] = {{"return", test_return}, {"strict", test_strict}, {NULL, NULL}};
