@@ -272,6 +272,17 @@ static fhir_error_t *run_transaction(fhir_transaction_t *transaction, const apr_
     return write_all(transaction, writes, binaries);
 }
 
+static void enqueue_external(const apr_array_header_t *writes, const fhir_exchange_t *exchange)
+{
+    int i;
+    for (i = 0; i < writes->nelts; i++) {
+        const fhir_resource_write_t *write = APR_ARRAY_IDX(writes, i, fhir_resource_write_t *);
+        if (write->has_change) {
+            fhir_external_fetch_enqueue(exchange, &write->change);
+        }
+    }
+}
+
 fhir_error_t *fhir_writes_commit(int *unknown, const apr_array_header_t *writes, const apr_array_header_t *binaries,
                                  const fhir_exchange_t *exchange, const fhir_membership_t *membership)
 {
@@ -288,5 +299,8 @@ fhir_error_t *fhir_writes_commit(int *unknown, const apr_array_header_t *writes,
     }
     error = fhir_transaction_commit(transaction);
     *unknown = error != NULL;
+    if (!error) {
+        enqueue_external(writes, exchange);
+    }
     return error;
 }

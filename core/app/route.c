@@ -94,6 +94,9 @@ static fhir_route_kind_t resource_route(const char *const *segments, int count)
     if (count == 1) {
         return FHIR_ROUTE_RESOURCE_TYPE;
     }
+    if (count == 2 && strcmp(segments[1], "_history") == 0) {
+        return FHIR_ROUTE_UNKNOWN; /* the history of a type is not kept together */
+    }
     if (count == 2) {
         return strcmp(segments[1], "_search") == 0 ? FHIR_ROUTE_RESOURCE_SEARCH : FHIR_ROUTE_RESOURCE_INSTANCE;
     }

@@ -25,7 +25,8 @@ def test_other_paths_are_not_ours(server):
 
 
 def test_unknown_paths_below_the_base_answer_outcomes(alice):
-    for target in ("/fhir/R4/Nothing/1", "/fhir/R4/", "/fhir/R4/Binary/1/$unknown", "/fhir/R4/Binary/a/_history/b/c",
+    checks.outcome(alice.call("GET", "/fhir/R4/"), 405)
+    for target in ("/fhir/R4/Nothing/1", "/fhir/R4/Patient/_history", "/fhir/R4/Patient/1/2", "/fhir/R4/Binary/1/$unknown", "/fhir/R4/Binary/a/_history/b/c",
                    "/storage/", "/storage/a", "/storage/a/b/c"):
         checks.outcome(alice.call("GET", target), 404)
 

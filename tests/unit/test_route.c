@@ -76,6 +76,7 @@ static void test_unknown_below_our_bases(void)
     static const char *const paths[] = {"/fhir/R4/Nothing",
                                         "/fhir/R4/patient/1",
                                         "/fhir/R4/Patient//1",
+                                        "/fhir/R4/Patient/_history",
                                         "/fhir/R4/Patient/1/2",
                                         "/fhir/R4/Patient/1/$everything",
                                         "/fhir/R4/Patient/1/_history/2/3",
