@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #define PLACES 4                         /* at work at a time for one application on this host */
-#define PAUSE apr_time_from_sec(2)       /* between two looks at an empty queue */
+#define PAUSE apr_time_from_sec(1)       /* between two looks at an empty queue */
 #define LONG_PAUSE apr_time_from_sec(10) /* without a place, or after an error */
 
 typedef struct worker_t {
