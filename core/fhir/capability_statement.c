@@ -41,7 +41,7 @@ static void add_head(fhir_text_t *json, const fhir_capability_t *capability)
                        "},\"implementation\":{\"description\":\"Binary content and signed URLs for FHIR R4\",\"url\":",
                        capability->fhir_base);
     fhir_text_add(json, "},\"fhirVersion\":\"4.0.1\",\"format\":[\"json\",\"xml\",\"application/fhir+json\","
-                        "\"application/fhir+xml\"]");
+                        "\"application/fhir+xml\"],\"patchFormat\":[\"application/json-patch+json\"]");
 }
 
 /* SMART App Launch: conformance by the oauth-uris extension. */
