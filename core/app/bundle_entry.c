@@ -8,6 +8,9 @@
 #include <apr_strings.h>
 #include <string.h>
 
+/* Each relative reference of the entry is looked up behind it. */
+#define FULL_URL_MAX 2048
+
 static fhir_error_t *refuse(const fhir_bundle_entry_t *entry, const char *member, fhir_error_code_t code,
                             const char *why, apr_pool_t *pool)
 {
@@ -137,6 +140,9 @@ fhir_error_t *fhir_bundle_entry_parse(fhir_bundle_entry_t *entry, const fhir_jso
     entry->full_url = fhir_json_string(document, full_url, pool);
     if (full_url >= 0 && (!entry->full_url || !*entry->full_url)) {
         return refuse(entry, ".fullUrl", FHIR_ERROR_INVALID, "must be an address or a urn:uuid.", pool);
+    }
+    if (entry->full_url && strlen(entry->full_url) > FULL_URL_MAX) {
+        return refuse(entry, ".fullUrl", FHIR_ERROR_INVALID, "is too long.", pool);
     }
     FHIR_TRY(take_method(entry, string(document, request, "method", pool), pool));
     FHIR_TRY(take_url(entry, string(document, request, "url", pool), settings, pool));

@@ -14,8 +14,7 @@ fhir_error_t *fhir_bundle_links_add(fhir_bundle_links_t *links, const char *full
                                     int is_new) FHIR_MUST_CHECK;
 /* What a value in the resource of the entry with fullUrl `from` (NULL: none) means; NULL: no entry. A fragment stays; a
  * version stays unless the resource is new. */
-const char *fhir_bundle_links_find(const fhir_bundle_links_t *links, const char *from, const char *value,
-                                   apr_pool_t *pool);
+const char *fhir_bundle_links_find(fhir_bundle_links_t *links, const char *from, const char *value, apr_pool_t *pool);
 
 /* The type of a conditional reference, `Patient?identifier=x`; NULL if it is none. */
 const char *fhir_conditional_reference(const char *value, apr_pool_t *pool);

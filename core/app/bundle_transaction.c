@@ -9,6 +9,10 @@
 
 /* A condition that changed between looking and locking is looked up again. */
 #define ATTEMPTS 5
+/* Stored resources that a transaction may hold at once. An entry of a few bytes can ask for one of many megabytes. */
+#define LOADED_MAX ((apr_size_t)64 * 1024 * 1024)
+/* What a patch makes of a text: the resource as it is sent, the patched one, their values. */
+#define PATCHED_TIMES 4
 
 /* ---- entries ---- */
 
@@ -26,17 +30,32 @@ static fhir_error_t *read_entries(fhir_bundle_entry_t *entries, const fhir_bundl
 
 typedef fhir_error_t *(*step_fn)(fhir_part_t *part, fhir_transact_t *transact);
 
+/* The resource was just loaded; NULL: none. */
+static fhir_error_t *count_loaded(fhir_transact_t *transact, const fhir_resource_t *resource, apr_size_t times)
+{
+    if (resource) {
+        transact->loaded += resource->body_length * times;
+    }
+    return transact->loaded <= LOADED_MAX
+               ? NULL
+               : fhir_error_public(transact->pool, FHIR_ERROR_TOO_LARGE,
+                                   "The resources that this transaction changes are too large together, so nothing of "
+                                   "it was done. Send smaller ones.");
+}
+
 static fhir_error_t *plan(fhir_part_t *part, fhir_transact_t *transact)
 {
-    return fhir_part_plan(part, transact);
+    FHIR_TRY(fhir_part_plan(part, transact));
+    return count_loaded(transact, part->facts.current, part->entry.method == FHIR_METHOD_PATCH ? PATCHED_TIMES : 1);
 }
 
 static fhir_error_t *resolve(fhir_part_t *part, fhir_transact_t *transact)
 {
-    return fhir_part_resolve(part, transact);
+    FHIR_TRY(fhir_part_resolve(part, transact));
+    return count_loaded(transact, part->write.existing, 1);
 }
 
-static fhir_error_t *check_time(const fhir_transact_t *transact)
+fhir_error_t *fhir_transact_check_time(const fhir_transact_t *transact)
 {
     return apr_time_now() <= transact->end
                ? NULL
@@ -50,7 +69,7 @@ static fhir_error_t *each(fhir_transact_t *transact, step_fn step)
     int i;
     for (i = 0; i < transact->count; i++) {
         fhir_part_t *part = &transact->parts[i];
-        FHIR_TRY(check_time(transact));
+        FHIR_TRY(fhir_transact_check_time(transact));
         FHIR_TRY(fhir_bundle_entry_error(step(part, transact), &part->entry, transact->pool));
     }
     return NULL;

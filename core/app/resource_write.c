@@ -4,6 +4,7 @@
 #include "external_fetch_want.h"
 #include "resource_access.h"
 
+#include <apr_hash.h>
 #include <apr_strings.h>
 #include <stdlib.h>
 #include <string.h>
@@ -85,9 +86,14 @@ typedef struct pins_t {
     const fhir_membership_t *membership;
     const char *type;
     const char *id;
-    const apr_array_header_t *attachments; /* of fhir_attachment_facts_t; NULL: not read yet */
+    apr_hash_t *pinned; /* `id/version`; NULL: not read yet */
     fhir_error_t *error;
 } pins_t;
+
+static const char *pin_of(const char *binary_id, const char *version_id, apr_pool_t *pool)
+{
+    return apr_pstrcat(pool, binary_id, "/", version_id, NULL);
+}
 
 static fhir_error_t *read_pins(pins_t *pins)
 {
@@ -96,13 +102,21 @@ static fhir_error_t *read_pins(pins_t *pins)
     apr_array_header_t *one = apr_array_make(exchange->pool, 1, sizeof(const fhir_resource_t *));
     apr_array_header_t *found = apr_array_make(exchange->pool, 0, sizeof(fhir_attachment_facts_t));
     fhir_resource_facts_t facts;
+    int i;
     FHIR_TRY(fhir_meta_load_resource(&facts, exchange->app->meta, &exchange->principal.key, pins->type, pins->id, NULL,
                                      &call));
     if (facts.current && facts.current->attachment_count > 0) {
         APR_ARRAY_PUSH(one, const fhir_resource_t *) = facts.current;
         FHIR_TRY(fhir_meta_load_attachments(&found, exchange->app->meta, pins->membership->project_id, one, &call));
     }
-    pins->attachments = found;
+    pins->pinned = apr_hash_make(exchange->pool);
+    for (i = 0; i < found->nelts; i++) {
+        const fhir_attachment_t *link = &APR_ARRAY_IDX(found, i, fhir_attachment_facts_t).link;
+        if (link->binary_version_id) {
+            apr_hash_set(pins->pinned, pin_of(link->binary_id, link->binary_version_id, exchange->pool),
+                         APR_HASH_KEY_STRING, "");
+        }
+    }
     return NULL;
 }
 
@@ -110,18 +124,18 @@ static fhir_error_t *read_pins(pins_t *pins)
 static int was_pinned(void *baton, const char *binary_id, const char *version_id)
 {
     pins_t *pins = baton;
-    int i;
-    if (!pins->attachments && !pins->error) {
+    if (!pins->pinned && !pins->error) {
         pins->error = read_pins(pins);
     }
-    for (i = 0; !pins->error && i < pins->attachments->nelts; i++) {
-        const fhir_attachment_t *link = &APR_ARRAY_IDX(pins->attachments, i, fhir_attachment_facts_t).link;
-        if (link->binary_version_id && strcmp(link->binary_id, binary_id) == 0 &&
-            strcmp(link->binary_version_id, version_id) == 0) {
-            return 1;
-        }
-    }
-    return 0;
+    return !pins->error &&
+           apr_hash_get(pins->pinned, pin_of(binary_id, version_id, pins->exchange->pool), APR_HASH_KEY_STRING) != NULL;
+}
+
+static fhir_error_t *too_many_values(apr_pool_t *pool)
+{
+    return fhir_error_public(pool, FHIR_ERROR_TOO_LARGE,
+                             "A resource may have %d values that can be searched. Split it into several resources.",
+                             FHIR_INDEX_VALUES_MAX);
 }
 
 static fhir_error_t *store_form(fhir_resource_write_t *write, const fhir_exchange_t *exchange,
@@ -135,6 +149,7 @@ static fhir_error_t *store_form(fhir_resource_write_t *write, const fhir_exchang
         how = *links;
     }
     how.addresses = &addresses;
+    how.attachments_max = FHIR_ATTACHMENTS_MAX;
     if (write->kind == FHIR_CHANGE_UPDATE) {
         how.pinned = was_pinned;
         how.pinned_baton = &pins;
@@ -143,7 +158,7 @@ static fhir_error_t *store_form(fhir_resource_write_t *write, const fhir_exchang
     FHIR_TRY(pins.error);
     write->change.stored = stored;
     write->change.index_values = fhir_search_index(write->type, stored, &addresses, exchange->pool);
-    return NULL;
+    return write->change.index_values->nelts <= FHIR_INDEX_VALUES_MAX ? NULL : too_many_values(exchange->pool);
 }
 
 fhir_error_t *fhir_write_prepare(fhir_resource_write_t *write, const fhir_exchange_t *exchange,

@@ -36,12 +36,16 @@ typedef struct fhir_transact_t {
     const fhir_bundle_t *bundle;
     fhir_exchange_t exchange; /* the outer one, in the pool of this attempt */
     apr_pool_t *pool;
-    apr_time_t end; /* nothing is begun after this */
+    apr_time_t end;    /* nothing is begun after this */
+    apr_size_t loaded; /* bytes of stored resources that are held until the end */
     fhir_part_t *parts;
     int count;
     fhir_bundle_links_t *links;
     apr_hash_t *conditional; /* conditional references that were looked up -> reference */
 } fhir_transact_t;
+
+/* bundle_transaction.c */
+fhir_error_t *fhir_transact_check_time(const fhir_transact_t *transact) FHIR_MUST_CHECK;
 
 /* transaction_plan.c: what the entry will do, if it may: permissions, preconditions, shape. Fills in all but `entry`.
  */

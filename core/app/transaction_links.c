@@ -45,6 +45,7 @@ static fhir_error_t *index_part(fhir_part_t *part, const fhir_transact_t *transa
     fhir_store_resource_t stored = {0};
     fhir_prepare_t how = {0};
     how.addresses = &addresses;
+    how.attachments_max = FHIR_ATTACHMENTS_MAX;
     FHIR_TRY(fhir_resource_prepare(&stored, &part->write.sent, &how, transact->pool));
     part->index_values = fhir_search_index(part->write.type, &stored, &addresses, transact->pool);
     return NULL;
@@ -83,17 +84,20 @@ static int is_listed(const apr_array_header_t *resources, const char *id)
 
 /* FHIR R4 http.html#trules: conditional references come last, so they see what the transaction itself writes. *id is
  * one of those found; NULL: none. */
-static fhir_error_t *count_matches(int *count, const char **id, const fhir_search_t *search, fhir_transact_t *transact)
+static fhir_error_t *count_matches(int *count, const char **id, const fhir_search_t *search, fhir_transact_t *transact,
+                                   apr_pool_t *scratch)
 {
     fhir_call_t call = fhir_exchange_call_after_body(&transact->exchange);
     fhir_search_page_t page;
     int matches;
     int i;
+    call.pool = scratch;
     FHIR_TRY(
         fhir_meta_search(&page, transact->exchange.app->meta, transact->bundle->membership->project_id, search, &call));
     *count = page.matches->nelts;
     *id = *count > 0 ? APR_ARRAY_IDX(page.matches, 0, const fhir_resource_t *)->id : NULL;
     for (i = 0; i < transact->count; i++) {
+        FHIR_TRY(fhir_transact_check_time(transact));
         FHIR_TRY(part_matches(&matches, &transact->parts[i], search, transact));
         if (matches && !is_listed(page.matches, transact->parts[i].write.id)) {
             (*count)++;
@@ -113,12 +117,28 @@ static fhir_error_t *not_one(const linking_t *linking, const char *type, const c
     return error;
 }
 
+/* What was found may be large, and only its id is needed. */
+static fhir_error_t *find_one(const char **reference, const linking_t *linking, const fhir_search_t *search,
+                              const char *type, const char *value)
+{
+    fhir_transact_t *transact = linking->transact;
+    apr_pool_t *scratch;
+    const char *id;
+    int count;
+    apr_pool_create(&scratch, transact->pool);
+    FHIR_TRY(count_matches(&count, &id, search, transact, scratch));
+    if (count != 1) {
+        return not_one(linking, type, value, count);
+    }
+    *reference = apr_pstrcat(transact->pool, type, "/", id, NULL);
+    apr_pool_destroy(scratch);
+    return NULL;
+}
+
 static fhir_error_t *look_up(const char **reference, const linking_t *linking, const char *type, const char *value)
 {
     fhir_transact_t *transact = linking->transact;
     const fhir_search_t *search;
-    const char *id;
-    int count;
     *reference = apr_hash_get(transact->conditional, value, APR_HASH_KEY_STRING);
     if (*reference) {
         return NULL;
@@ -132,11 +152,7 @@ static fhir_error_t *look_up(const char **reference, const linking_t *linking, c
     FHIR_TRY(
         fhir_resource_decide(&transact->exchange, transact->bundle->membership, FHIR_INTERACTION_SEARCH, type, NULL));
     FHIR_TRY(fhir_condition_parse(&search, &transact->exchange, type, value));
-    FHIR_TRY(count_matches(&count, &id, search, transact));
-    if (count != 1) {
-        return not_one(linking, type, value, count);
-    }
-    *reference = apr_pstrcat(transact->pool, type, "/", id, NULL);
+    FHIR_TRY(find_one(reference, linking, search, type, value));
     apr_hash_set(transact->conditional, apr_pstrdup(transact->pool, value), APR_HASH_KEY_STRING, *reference);
     return NULL;
 }

@@ -42,6 +42,9 @@ typedef struct fhir_attachment_t {
 #define FHIR_ATTACHMENT_TITLE 8
 #define FHIR_ATTACHMENT_CREATION 16
 
+/* Of one resource. Each becomes a signed URL at every read. */
+#define FHIR_ATTACHMENTS_MAX 10000
+
 /* ---- what came in ---- */
 
 /* Our own addresses, in any form that names a Binary. */
@@ -91,10 +94,12 @@ typedef struct fhir_prepare_t {
     void *resolve_baton;
     fhir_pinned_fn pinned; /* may be NULL */
     void *pinned_baton;
+    int attachments_max; /* 0: any number */
 } fhir_prepare_t;
 /* What is stored of it: attachment URLs normalised to `Binary/{id}` or with `/_history/{vid}` (true Attachments only,
  * found by structure.h, contained resources and Bundle entries inside included), references resolved in
- * Reference.reference, URL elements, Attachment.url and narrative links (src, href). */
+ * Reference.reference, URL elements, Attachment.url and narrative links (src, href). TOO_LARGE: more than
+ * attachments_max attachments that name Binaries. */
 fhir_error_t *fhir_resource_prepare(fhir_store_resource_t *stored, const fhir_sent_resource_t *sent,
                                     const fhir_prepare_t *how, apr_pool_t *pool) FHIR_MUST_CHECK;
 

@@ -171,6 +171,7 @@ typedef struct collect_t {
     const char *type;
     const fhir_addresses_t *addresses;
     apr_array_header_t *attachments;
+    int most; /* 0: any number */
     apr_pool_t *pool;
 } collect_t;
 
@@ -192,6 +193,13 @@ static int present_of(const fhir_json_document_t *document, int attachment)
     return present;
 }
 
+static fhir_error_t *too_many(const collect_t *collect)
+{
+    return fhir_error_public(collect->pool, FHIR_ERROR_TOO_LARGE,
+                             "A resource may have %d attachments that name Binaries here. Send several resources.",
+                             collect->most);
+}
+
 /* Offsets are those of the body, which lies behind the document's brace. */
 static fhir_error_t *collect_place(void *baton, const fhir_place_t *place)
 {
@@ -209,6 +217,9 @@ static fhir_error_t *collect_place(void *baton, const fhir_place_t *place)
     if (!value || !fhir_attachment_url(&found.binary_id, &found.binary_version_id, &signed_version, collect->addresses,
                                        value, collect->pool)) {
         return NULL;
+    }
+    if (collect->most && collect->attachments->nelts >= collect->most) {
+        return too_many(collect);
     }
     found.path = fhir_json_path(collect->document, place->node, collect->type, collect->pool);
     found.url_offset = (int)nodes[url].offset - 1;
@@ -229,8 +240,8 @@ static int compare_offsets(const void *one, const void *other)
 
 static fhir_error_t *collect_attachments(fhir_store_resource_t *stored, const prepare_t *prepare)
 {
-    collect_t collect = {stored->document, prepare->sent->type, prepare->how->addresses, stored->attachments,
-                         prepare->pool};
+    collect_t collect = {stored->document,    prepare->sent->type,           prepare->how->addresses,
+                         stored->attachments, prepare->how->attachments_max, prepare->pool};
     FHIR_TRY(fhir_resource_walk(stored->document, 0, prepare->sent->type, collect_place, &collect, prepare->pool));
     qsort(stored->attachments->elts, (size_t)stored->attachments->nelts, sizeof(fhir_attachment_t), compare_offsets);
     return NULL;

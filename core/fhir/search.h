@@ -24,6 +24,8 @@ typedef struct fhir_index_value_t {
 } fhir_index_value_t;
 /* system, code, text and exact are cut at this many bytes, at a character's end; values of a query too. */
 #define FHIR_INDEX_TEXT_MAX 1000
+/* Of one resource. Where there are more, the index has one value more than this and is not complete. */
+#define FHIR_INDEX_VALUES_MAX 50000
 #define FHIR_DATE_MIN ((apr_time_t)-62135596800000000) /* 0001-01-01 */
 #define FHIR_DATE_MAX ((apr_time_t)253402300799999999) /* 9999-12-31 */
 

@@ -15,6 +15,9 @@ static void add_key(fhir_text_t *key, const char *part)
 static void add_row(fhir_search_rows_t *rows, fhir_index_value_t *row)
 {
     fhir_text_t key;
+    if (rows->values->nelts > FHIR_INDEX_VALUES_MAX) {
+        return;
+    }
     row->name = rows->parameter->name;
     row->type = rows->parameter->type;
     fhir_text_init(&key, rows->pool);

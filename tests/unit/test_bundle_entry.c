@@ -189,6 +189,8 @@ static void test_malformed_entries(void)
     expect_refused(REQUEST(",\"ifNoneExist\":null"), FHIR_ERROR_INVALID, "Bundle.entry[3].request.ifNoneExist");
     expect_refused(REQUEST(",\"ifModifiedSince\":\"x\""), FHIR_ERROR_INVALID,
                    "Bundle.entry[3].request.ifModifiedSince");
+    expect_refused(apr_psprintf(pool, "{\"fullUrl\":\"urn:%02045d\",\"request\":{}}", 0), FHIR_ERROR_INVALID,
+                   "Bundle.entry[3].fullUrl");
     expect_refused("{\"fullUrl\":\"\",\"request\":{}}", FHIR_ERROR_INVALID, "Bundle.entry[3].fullUrl");
     expect_refused("{\"request\":{\"method\":\"PUT\",\"url\":\"Patient/1\"}}", FHIR_ERROR_REQUIRED,
                    "Bundle.entry[3].resource");

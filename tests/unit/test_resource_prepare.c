@@ -550,6 +550,20 @@ static void test_many(void)
     CU_ASSERT(linear);
 }
 
+static void test_too_many(void)
+{
+    static const char PHOTOS[] = "{\"resourceType\":\"Patient\",\"photo\":[{\"url\":\"Binary/1\"},"
+                                 "{\"url\":\"https://elsewhere.example/1\"},{\"url\":\"Binary/2\"}]}";
+    fhir_store_resource_t stored = {0};
+    fhir_sent_resource_t sent;
+    fhir_prepare_t how = {.addresses = &addresses, .attachments_max = 2};
+    FHIR_ASSERT_OK(fhir_resource_check(&sent, parsed(PHOTOS), 0, "Patient", pool));
+    FHIR_ASSERT_OK(fhir_resource_prepare(&stored, &sent, &how, pool));
+    CU_ASSERT_EQUAL(stored.attachments->nelts, 2);
+    how.attachments_max = 1;
+    FHIR_ASSERT_ERROR(FHIR_ERROR_TOO_LARGE, fhir_resource_prepare(&stored, &sent, &how, pool));
+}
+
 static const fhir_unit_test_t tests[] = {{"own members", test_own_members},
                                          {"meta", test_metas},
                                          {"numbers, escapes, white space", test_fidelity_of_text},
@@ -568,5 +582,6 @@ static const fhir_unit_test_t tests[] = {{"own members", test_own_members},
                                          {"one entry of a Bundle", test_entry},
                                          {"token by token", test_token_by_token},
                                          {"many attachments", test_many},
+                                         {"too many attachments", test_too_many},
                                          {NULL, NULL}};
 FHIR_UNIT_MAIN("resource_prepare", tests)

@@ -305,6 +305,25 @@ static void test_many_values(void)
     CU_ASSERT_EQUAL(values->nelts, 20000);
 }
 
+/* Beyond the limit one more value says that it was passed. */
+static void test_too_many_values(void)
+{
+    fhir_text_t json;
+    int i;
+    fhir_text_init(&json, pool);
+    fhir_text_add(&json, "{\"identifier\":[{\"value\":\"0\"}");
+    for (i = 1; i < FHIR_INDEX_VALUES_MAX; i++) {
+        fhir_text_addf(&json, ",{\"value\":\"%d\"}", i);
+    }
+    CU_ASSERT_EQUAL(index_of("Observation", "", apr_pstrcat(pool, json.text, "]}", NULL))->nelts,
+                    FHIR_INDEX_VALUES_MAX);
+    for (; i < FHIR_INDEX_VALUES_MAX + 9; i++) {
+        fhir_text_addf(&json, ",{\"value\":\"%d\"}", i);
+    }
+    CU_ASSERT_EQUAL(index_of("Observation", "", apr_pstrcat(pool, json.text, "]}", NULL))->nelts,
+                    FHIR_INDEX_VALUES_MAX + 1);
+}
+
 static const fhir_unit_test_t tests[] = {{"tokens", test_tokens},
                                          {"codeable concepts", test_codeable_concepts},
                                          {"contact points", test_contact_points},
@@ -319,5 +338,6 @@ static const fhir_unit_test_t tests[] = {{"tokens", test_tokens},
                                          {"odd shapes", test_odd_shapes},
                                          {"long values", test_long_values},
                                          {"many values", test_many_values},
+                                         {"too many values", test_too_many_values},
                                          {NULL, NULL}};
 FHIR_UNIT_MAIN("search_index", tests)
