@@ -100,8 +100,8 @@ static void add_view(fhir_text_t *url, const fhir_search_t *search)
     if (totals[search->total]) {
         add_result_parameter(url, "_total", totals[search->total]);
     }
-    if (search->ascending) {
-        add_result_parameter(url, "_sort", "_lastUpdated");
+    if (search->sort_text || search->ascending) {
+        add_result_parameter(url, "_sort", search->sort_text ? search->sort_text : "_lastUpdated");
     }
 }
 

@@ -27,8 +27,8 @@
     "and "                                                                                                             \
     "creation are filled in if absent. _include finds the Binaries of attachments by the element's name: "             \
     "DiagnosticReport:presented-form, DocumentReference:content, Media:content, Patient:photo. Search results are "    \
-    "sorted by _lastUpdated, and _summary, _elements, _total, _count, _include, _revinclude and Prefer: "              \
-    "handling=strict work. Patches are JSON Patch."
+    "sorted by _lastUpdated or, with _sort, by any search parameter; _summary, _elements, _total, _count, _include, "  \
+    "_revinclude and Prefer: handling=strict work. Patches are JSON Patch."
 
 static void add_head(fhir_text_t *json, const fhir_capability_t *capability)
 {

@@ -123,6 +123,15 @@ typedef struct fhir_include_t {
     int iterate; /* :iterate */
 } fhir_include_t;
 
+/* One key of _sort; _id and _lastUpdated too. Of several values of a resource the lowest counts, the highest if
+ * descending; resources without a value come last, and among equals the newest first. */
+typedef struct fhir_sort_key_t {
+    const char *name;
+    fhir_search_type_t type;
+    int descending;
+} fhir_sort_key_t;
+#define FHIR_SEARCH_SORT_MAX 4
+
 typedef enum fhir_total_t { FHIR_TOTAL_NONE = 0, FHIR_TOTAL_ESTIMATE, FHIR_TOTAL_ACCURATE } fhir_total_t;
 typedef struct fhir_search_t {
     const char *type;
@@ -134,6 +143,9 @@ typedef struct fhir_search_t {
     int offset;         /* _offset, at most FHIR_SEARCH_OFFSET_MAX */
     const char *cursor; /* _cursor: from a `next` link, opaque to clients */
     int ascending;      /* _sort=_lastUpdated; the default and -_lastUpdated give newest first */
+    /* Of fhir_sort_key_t, at most FHIR_SEARCH_SORT_MAX: any other _sort. Empty or NULL: see ascending. */
+    apr_array_header_t *sort;
+    const char *sort_text; /* as in a link; NULL: no `sort` */
     fhir_total_t total;
     fhir_view_t view;
     /* The criteria as a canonical query, percent-encoded, for links and for the lock of conditional writes. */

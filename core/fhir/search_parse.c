@@ -257,6 +257,7 @@ static fhir_search_t *empty_search(const char *type, apr_pool_t *pool)
     search->type = type;
     search->criteria = apr_array_make(pool, 4, sizeof(fhir_criterion_t));
     search->includes = apr_array_make(pool, 2, sizeof(fhir_include_t));
+    search->sort = apr_array_make(pool, 2, sizeof(fhir_sort_key_t));
     search->ignored = apr_array_make(pool, 2, sizeof(const char *));
     search->count = FHIR_SEARCH_COUNT_DEFAULT;
     return search;

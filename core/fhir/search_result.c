@@ -76,17 +76,42 @@ static fhir_error_t *read_cursor(fhir_search_reader_t *reader, const fhir_parame
     return NULL;
 }
 
-static fhir_error_t *read_sort(fhir_search_reader_t *reader, const fhir_parameter_t *parameter)
+/* 0: a key that is unknown, or too many of them. */
+static int read_sort_keys(apr_array_header_t *keys, const char *type, const char *text, apr_pool_t *pool)
 {
-    apr_size_t first = strcspn(parameter->value, ",");
-    int ascending = first == 12 && strncmp(parameter->value, "_lastUpdated", 12) == 0;
-    if (ascending || (first == 13 && strncmp(parameter->value, "-_lastUpdated", 13) == 0)) {
-        reader->search->ascending = ascending;
-        if (!parameter->value[first]) {
-            return NULL;
+    for (;; text++) {
+        int descending = *text == '-';
+        apr_size_t length = strcspn(text += descending, ",");
+        const fhir_search_parameter_t *parameter = fhir_search_find_parameter(type, apr_pstrmemdup(pool, text, length));
+        fhir_sort_key_t *key;
+        if (!parameter || keys->nelts == FHIR_SEARCH_SORT_MAX) {
+            return 0;
+        }
+        key = apr_array_push(keys);
+        key->name = parameter->name;
+        key->type = parameter->type;
+        key->descending = descending;
+        text += length;
+        if (!*text) {
+            return 1;
         }
     }
-    return fhir_search_unsupported(reader, as_sent(parameter, reader->pool));
+}
+
+static fhir_error_t *read_sort(fhir_search_reader_t *reader, const fhir_parameter_t *parameter)
+{
+    fhir_search_t *search = reader->search;
+    if (!read_sort_keys(search->sort, search->type, parameter->value, reader->pool)) {
+        apr_array_clear(search->sort);
+        return fhir_search_unsupported(reader, as_sent(parameter, reader->pool));
+    }
+    if (search->sort->nelts == 1 && strstr(parameter->value, "_lastUpdated")) {
+        search->ascending = *parameter->value != '-';
+        apr_array_clear(search->sort);
+        return NULL;
+    }
+    search->sort_text = parameter->value;
+    return NULL;
 }
 
 static fhir_error_t *read_total(fhir_search_reader_t *reader, const fhir_parameter_t *parameter)

@@ -10,8 +10,9 @@ static int is_counted(const fhir_search_t *search)
 
 /* What follows may be on the next page: then the last row that is on this one becomes its cursor. */
 static void read_rows(fhir_search_page_t *page, fhir_pg_found_t *found, const PGresult *result, const char *project_id,
-                      const char *type, apr_pool_t *pool)
+                      const fhir_search_t *search, apr_pool_t *pool)
 {
+    const char *type = apr_pstrdup(pool, search->type);
     for (int row = 0; row < PQntuples(result) && !PQgetisnull(result, row, FHIR_PG_PAGE_KEY); row++) {
         const fhir_resource_t *resource;
         if (!fhir_pg_number(result, row, FHIR_PG_PAGE_FITS)) {
@@ -20,7 +21,10 @@ static void read_rows(fhir_search_page_t *page, fhir_pg_found_t *found, const PG
                 return;
             }
             last = APR_ARRAY_IDX(page->matches, row - 1, const fhir_resource_t *);
-            page->next = fhir_pg_cursor(last->last_updated, APR_ARRAY_IDX(found->keys, row - 1, apr_int64_t), pool);
+            page->next =
+                fhir_pg_is_sorted(search)
+                    ? fhir_pg_sort_next(search, row, pool)
+                    : fhir_pg_cursor(last->last_updated, APR_ARRAY_IDX(found->keys, row - 1, apr_int64_t), pool);
             return;
         }
         resource = fhir_pg_resource(result, row, FHIR_PG_PAGE_VERSION, project_id, type,
@@ -40,7 +44,7 @@ void fhir_pg_read_page(fhir_search_page_t *page, fhir_pg_found_t *found, const P
     page->binaries = apr_array_make(pool, 16, sizeof(const fhir_binary_t *));
     page->total = -1;
     found->keys = apr_array_make(pool, 16, sizeof(apr_int64_t));
-    read_rows(page, found, result, apr_pstrdup(pool, project_id), apr_pstrdup(pool, search->type), pool);
+    read_rows(page, found, result, apr_pstrdup(pool, project_id), search, pool);
     if (!PQgetisnull(result, 0, FHIR_PG_PAGE_TOTAL)) {
         page->total = fhir_pg_number(result, 0, FHIR_PG_PAGE_TOTAL);
     } else if (from_first && !page->next) {

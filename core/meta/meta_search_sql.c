@@ -15,18 +15,24 @@
     "CASE WHEN q.fits THEN q.meta END, CASE WHEN q.fits THEN q.body END FROM (SELECT "
 /* octet_length of a text that is stored elsewhere does not read it. */
 #define ROWS                                                                                                           \
-    "SELECT p.key, p.id, v.version_id, v.sequence, v.last_updated, v.change, v.attachment_count, v.meta, v.body, "     \
+    "SELECT %sp.key, p.id, v.version_id, v.sequence, v.last_updated, v.change, v.attachment_count, v.meta, v.body, "   \
     "row_number() OVER w <= %d AND coalesce(sum(octet_length(v.meta) + octet_length(v.body)) OVER (w ROWS BETWEEN "    \
     "UNBOUNDED PRECEDING AND 1 PRECEDING), 0) < %d AS fits FROM ("
 #define VERSIONS                                                                                                       \
     ") p CROSS JOIN LATERAL (SELECT * FROM fhir_binary.resource_version o WHERE o.version_id = p.version_id OFFSET "   \
     "0) v "                                                                                                            \
-    "WINDOW w AS (ORDER BY p.last_updated %s, p.key %s)"
+    "WINDOW w AS (ORDER BY "
 
 const char *fhir_pg_cursor(apr_time_t last_updated, apr_int64_t key, apr_pool_t *pool)
 {
     return apr_psprintf(pool, "%" APR_UINT64_T_HEX_FMT "-%" APR_UINT64_T_HEX_FMT, (apr_uint64_t)last_updated,
                         (apr_uint64_t)key);
+}
+
+fhir_error_t *fhir_pg_bad_cursor(apr_pool_t *pool)
+{
+    return fhir_error_public(pool, FHIR_ERROR_INVALID,
+                             "_cursor is not one that this server made: follow the `next` link of a page as it is.");
 }
 
 /* Up to fifteen hex digits: no overflow. NULL: no number. */
@@ -55,8 +61,7 @@ static fhir_error_t *read_cursor(apr_time_t *last_updated, apr_int64_t *key, con
             return NULL;
         }
     }
-    return fhir_error_public(pool, FHIR_ERROR_INVALID,
-                             "_cursor is not one that this server made: follow the `next` link of a page as it is.");
+    return fhir_pg_bad_cursor(pool);
 }
 
 /* Parts of the text that come twice, with the same parameters. */
@@ -161,7 +166,7 @@ static fhir_error_t *position_part(const char **part, fhir_pg_query_t *query, co
     apr_time_t last_updated;
     apr_int64_t key;
     *part = "";
-    if (!search->cursor) {
+    if (!search->cursor || fhir_pg_is_sorted(search)) {
         return NULL;
     }
     FHIR_TRY(read_cursor(&last_updated, &key, search->cursor, pool));
@@ -178,12 +183,27 @@ static fhir_error_t *position_part(const char **part, fhir_pg_query_t *query, co
 static void add_rows(fhir_pg_query_t *query, const parts_t *parts, const fhir_search_t *search, int limit)
 {
     int offset = search->offset > 0 ? search->offset : 0;
-    fhir_text_addf(&query->sql, ROWS, limit, FHIR_PG_PAGE_BYTES);
+    fhir_text_addf(&query->sql, ROWS, "", limit, FHIR_PG_PAGE_BYTES);
     fhir_text_add(&query->sql, "SELECT f.key, f.id, f.version_id, f.last_updated FROM (");
     add_found(query, parts, limit + 1 + offset);
     fhir_text_addf(&query->sql, ") f ORDER BY f.last_updated %s, f.key %s LIMIT %d OFFSET %d", parts->direction,
                    parts->direction, limit + 1, offset);
-    fhir_text_addf(&query->sql, VERSIONS, parts->direction, parts->direction);
+    fhir_text_addf(&query->sql, VERSIONS "p.last_updated %s, p.key %s)", parts->direction, parts->direction);
+}
+
+static fhir_error_t *add_sorted_rows(fhir_pg_query_t *query, const parts_t *parts, const fhir_search_t *search,
+                                     int limit, apr_pool_t *pool)
+{
+    int start;
+    FHIR_TRY(fhir_pg_sort_start(&start, search, pool));
+    fhir_text_addf(&query->sql, ROWS, "p.position, ", limit, FHIR_PG_PAGE_BYTES);
+    fhir_text_add(&query->sql, "SELECT f.key, f.id, f.version_id, f.last_updated, row_number() OVER (ORDER BY ");
+    fhir_pg_add_sort(query, search);
+    fhir_text_add(&query->sql, ") AS position FROM (");
+    add_found(query, parts, 0);
+    fhir_text_addf(&query->sql, ") f ORDER BY position LIMIT %d OFFSET %d", limit + 1, start);
+    fhir_text_add(&query->sql, VERSIONS "p.position)");
+    return NULL;
 }
 
 fhir_error_t *fhir_pg_search_sql(fhir_pg_query_t *query, const char *project_id, const fhir_search_t *search,
@@ -203,6 +223,11 @@ fhir_error_t *fhir_pg_search_sql(fhir_pg_query_t *query, const char *project_id,
         fhir_text_add(&query->sql, "NULL::bigint AS total");
     }
     fhir_text_add(&query->sql, ") t LEFT JOIN (");
+    if (fhir_pg_is_sorted(search)) {
+        FHIR_TRY(add_sorted_rows(query, &parts, search, page->limit, pool));
+        fhir_text_add(&query->sql, ") q ON true ORDER BY q.position");
+        return NULL;
+    }
     add_rows(query, &parts, search, page->limit);
     fhir_text_addf(&query->sql, ") q ON true ORDER BY q.last_updated %s, q.key %s", parts.direction, parts.direction);
     return NULL;

@@ -48,6 +48,17 @@ enum {
 /* The position of a row, for a `next` link. */
 const char *fhir_pg_cursor(apr_time_t last_updated, apr_int64_t key, apr_pool_t *pool);
 
+fhir_error_t *fhir_pg_bad_cursor(apr_pool_t *pool) FHIR_MUST_CHECK;
+
+/* ---- meta_search_sort.c ---- */
+int fhir_pg_is_sorted(const fhir_search_t *search);
+/* Adds the keys of ORDER BY; a match is `f` with its key, id and last_updated. */
+void fhir_pg_add_sort(fhir_pg_query_t *query, const fhir_search_t *search);
+/* How many matches come before this page; INVALID for a cursor that is none. */
+fhir_error_t *fhir_pg_sort_start(int *start, const fhir_search_t *search, apr_pool_t *pool) FHIR_MUST_CHECK;
+/* The cursor of the page after this one with that many rows. */
+const char *fhir_pg_sort_next(const fhir_search_t *search, int rows, apr_pool_t *pool);
+
 /* ---- meta_search_criteria.c ---- */
 /* Adds ` AND ...` for each criterion; the resource is `r`. */
 void fhir_pg_add_criteria(fhir_pg_query_t *query, const fhir_search_t *search);

@@ -4,7 +4,7 @@ import uuid
 
 import pytest
 from harness import checks
-from harness.resources import create, find, ids, patch, post, put, read, shown
+from harness.resources import create, entries, find, ids, link, patch, post, put, read, relative, shown
 
 SDK = {"X-Medplum": "extended"}
 SYSTEM = "https://hospital.example/patients"
@@ -130,6 +130,61 @@ def test_the_sdk_gets_matches_alone(alice, value):
         lenient = find(alice, "Patient?" + query, {**SDK, "Prefer": "handling=lenient"})
         assert [entry["search"]["mode"] for entry in lenient["entry"]] == ["match", "outcome"]
         assert [entry["search"]["mode"] for entry in find(alice, "Patient?" + query)["entry"]] == ["match", "outcome"]
+
+
+# ---- sort ----
+
+@pytest.fixture(scope="module")
+def sorted_ones(server):
+    """(client, names by id): two have the same family name, one neither name nor birth date."""
+    client = server.project("sorted")
+    people = {"anna": ("Zeta", "1980-01-01", "female"), "ben": ("alpha", "1975-05", "male"),
+              "cora": ("Zeta", "1990-12-31", "female"), "dan": ("Mu", "1975-06-01", None), "eve": (None, None, "other")}
+    names = {}
+    for name, (family, born, gender) in people.items():
+        resource = {"resourceType": "Patient", "active": True, "identifier": [{"value": name}]}
+        resource |= {"name": [{"family": family, "given": [name]}]} if family else {}
+        resource |= {"birthDate": born} if born else {}
+        resource |= {"gender": gender} if gender else {}
+        names[create(client, resource)["id"]] = name
+    return client, names
+
+
+@pytest.mark.parametrize("sort, expected", [
+    ("family", "ben dan cora anna eve"), ("-family", "cora anna dan ben eve"), ("family,birthdate", "ben dan anna cora eve"),
+    ("birthdate", "ben dan anna cora eve"), ("-birthdate", "cora anna dan ben eve"), ("gender,-given", "cora anna ben eve dan"),
+    ("name", "ben anna cora dan eve"), ("_lastUpdated,name", "anna ben cora dan eve"), ("-_lastUpdated", "eve dan cora ben anna"),
+    ("identifier", "anna ben cora dan eve"), ("-identifier", "eve dan cora ben anna")])
+@pytest.mark.parametrize("narrowed", ["", "identifier=anna,ben,cora,dan,eve&", "active=true&"])
+def test_sort(sorted_ones, sort, expected, narrowed):
+    """Applications show lists in the order that they ask for."""
+    client, names = sorted_ones
+    found = find(client, f"Patient?{narrowed}_sort={sort}")
+    assert " ".join(names[identity] for identity in ids(found)) == expected
+    assert not entries(found, "outcome") and found["total"] == 5
+
+
+def test_sorted_by_id(sorted_ones):
+    client, names = sorted_ones
+    assert ids(find(client, "Patient?_sort=_id")) == sorted(names)
+    assert ids(find(client, "Patient?_sort=-_id")) == sorted(names, reverse=True)
+
+
+@pytest.mark.parametrize("sort", ["family", "-birthdate", "gender,family"])
+@pytest.mark.parametrize("count", [1, 2, 3, 5])
+def test_pages_of_a_sorted_search(sorted_ones, sort, count):
+    client, _ = sorted_ones
+    whole = ids(find(client, f"Patient?_sort={sort}"))
+    page, seen = find(client, f"Patient?active=true&_sort={sort}&_count={count}&_total=accurate"), []
+    while page:
+        assert page["total"] == 5 and len(ids(page)) <= count
+        seen += ids(page)
+        following = link(page, "next")
+        page = find(client, relative(client, following)) if following else None
+    assert seen == whole
+    assert ids(find(client, f"Patient?_sort={sort}&_count=2&_offset=2")) == whole[2:4]
+    checks.outcome(client.get(f"Patient?_sort={sort}&_cursor=nonsense"), 400)
+    checks.outcome(client.get(f"Patient?_sort={sort}&_cursor=-1"), 400)
 
 
 # ---- who am I ----

@@ -97,9 +97,13 @@ static void test_sort(void)
 {
     CU_ASSERT_TRUE(parsed("_sort=_lastUpdated")->ascending);
     CU_ASSERT_FALSE(parsed("_sort=-_lastUpdated")->ascending);
-    ignored("Observation", "_sort=date");
-    ignored("Observation", "_sort=-date,_lastUpdated");
-    ignored("Observation", "_sort=_lastUpdated,date");
+    ignored("Observation", "_sort=nonsense");
+    ignored("Observation", "_sort=-date,nonsense");
+    ignored("Observation", "_sort=date,,code");
+    ignored("Observation", "_sort=,date");
+    ignored("Observation", "_sort=date,");
+    ignored("Observation", "_sort=-");
+    ignored("Observation", "_sort=date,code,status,_id,category");
     ignored("Observation", "_sort=_lastUpdatedX");
     ignored("Observation", "_sort=_LastUpdated");
     ignored("Observation", "_sort=--_lastUpdated");
@@ -107,11 +111,29 @@ static void test_sort(void)
     refused("_sort=_lastUpdated&_sort=-_lastUpdated", "twice");
 }
 
-static void test_sort_first_key_counts(void)
+static void expect_key(const fhir_search_t *search, int index, const char *name, fhir_search_type_t type,
+                       int descending)
+{
+    const fhir_sort_key_t *key = &APR_ARRAY_IDX(search->sort, index, fhir_sort_key_t);
+    CU_ASSERT_STRING_EQUAL(key->name, name);
+    CU_ASSERT_EQUAL(key->type, type);
+    CU_ASSERT_EQUAL(key->descending, descending);
+}
+
+static void test_sort_keys(void)
 {
     fhir_search_t *search = NULL;
-    FHIR_ASSERT_OK(parse(&search, "Patient", "_sort=_lastUpdated,name", 0));
-    CU_ASSERT_TRUE(search->ascending);
+    FHIR_ASSERT_OK(parse(&search, "Patient", "_sort=_lastUpdated,-name,birthdate,-_id", 1));
+    CU_ASSERT_FALSE(search->ascending);
+    CU_ASSERT_STRING_EQUAL(search->sort_text, "_lastUpdated,-name,birthdate,-_id");
+    CU_ASSERT_EQUAL_FATAL(search->sort->nelts, 4);
+    expect_key(search, 0, "_lastUpdated", FHIR_SEARCH_DATE, 0);
+    expect_key(search, 1, "name", FHIR_SEARCH_STRING, 1);
+    expect_key(search, 2, "birthdate", FHIR_SEARCH_DATE, 0);
+    expect_key(search, 3, "_id", FHIR_SEARCH_TOKEN, 1);
+    FHIR_ASSERT_OK(parse(&search, "Patient", "_sort=-name,nonsense", 0));
+    CU_ASSERT_EQUAL(search->sort->nelts, 0);
+    CU_ASSERT_PTR_NULL(search->sort_text);
     CU_ASSERT_EQUAL(search->ignored->nelts, 1);
 }
 
@@ -272,7 +294,7 @@ static const fhir_unit_test_t tests[] = {{"defaults", test_defaults},
                                          {"count", test_count},
                                          {"paging", test_paging},
                                          {"sort", test_sort},
-                                         {"sort by the first key", test_sort_first_key_counts},
+                                         {"sort keys", test_sort_keys},
                                          {"total and summary", test_total_and_summary},
                                          {"elements", test_elements},
                                          {"passed over", test_passed_over},
