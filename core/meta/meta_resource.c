@@ -31,11 +31,12 @@ static const fhir_pg_statement_t resource_history = {
     FHIR_PG_RESOURCE_HISTORY, 1,
     "SELECT r.sequence, " FHIR_PG_RESOURCE_COLUMNS(
         "v") " FROM fhir_binary.resource r "
-             "LEFT JOIN LATERAL (SELECT h.*, coalesce(sum(octet_length(h.meta) + octet_length(h.body)) OVER (ORDER BY "
-             "h.sequence DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS before FROM (SELECT * "
-             "FROM fhir_binary.resource_version o WHERE o.key = r.key AND o.sequence < $4::bigint "
-             "ORDER BY o.sequence DESC LIMIT $5::bigint) h) v ON v.before < " HISTORY_BYTES " "
-             "WHERE r.project_id = $1::uuid AND r.type = $2 AND r.id = $3 ORDER BY v.sequence DESC"};
+             "LEFT JOIN LATERAL (SELECT h.*, coalesce(sum(" FHIR_PG_ANSWER_BYTES(
+                 "h") ") OVER (ORDER BY "
+                      "h.sequence DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS before FROM (SELECT * "
+                      "FROM fhir_binary.resource_version o WHERE o.key = r.key AND o.sequence < $4::bigint "
+                      "ORDER BY o.sequence DESC LIMIT $5::bigint) h) v ON v.before < " HISTORY_BYTES " "
+                      "WHERE r.project_id = $1::uuid AND r.type = $2 AND r.id = $3 ORDER BY v.sequence DESC"};
 
 #define AFTER_MEMBERSHIP FHIR_PG_MEMBERSHIP_WIDTH
 #define AFTER_CURRENT (AFTER_MEMBERSHIP + FHIR_PG_RESOURCE_WIDTH)

@@ -154,8 +154,8 @@ static const char *key_array(const apr_array_header_t *keys, apr_pool_t *pool)
     " SELECT q.type, q.id, q.fits, q.version_id, q.sequence, q.last_updated, q.change, q.attachment_count, "           \
     "CASE WHEN q.fits THEN q.meta END, CASE WHEN q.fits THEN q.body END FROM (SELECT r.key, r.type, r.id, "            \
     "v.version_id, v.sequence, v.last_updated, v.change, v.attachment_count, v.meta, v.body, "                         \
-    "sum(octet_length(v.meta) + octet_length(v.body)) OVER (ORDER BY r.key) <= %d AS fits FROM "                       \
-    "(SELECT DISTINCT u.key FROM ("
+    "sum(" FHIR_PG_ANSWER_BYTES("v") ") OVER (ORDER BY r.key) <= %d AS fits FROM "                                     \
+                                     "(SELECT DISTINCT u.key FROM ("
 #define INCLUDED_TAIL                                                                                                  \
     "::bigint[]) LIMIT %d) i CROSS JOIN LATERAL (SELECT * FROM fhir_binary.resource o WHERE o.key = i.key OFFSET 0) "  \
     "r "                                                                                                               \

@@ -16,8 +16,9 @@
 /* octet_length of a text that is stored elsewhere does not read it. */
 #define ROWS                                                                                                           \
     "SELECT %sp.key, p.id, v.version_id, v.sequence, v.last_updated, v.change, v.attachment_count, v.meta, v.body, "   \
-    "row_number() OVER w <= %d AND coalesce(sum(octet_length(v.meta) + octet_length(v.body)) OVER (w ROWS BETWEEN "    \
-    "UNBOUNDED PRECEDING AND 1 PRECEDING), 0) < %d AS fits FROM ("
+    "row_number() OVER w <= %d AND coalesce(sum(" FHIR_PG_ANSWER_BYTES(                                                \
+        "v") ") OVER (w ROWS BETWEEN "                                                                                 \
+             "UNBOUNDED PRECEDING AND 1 PRECEDING), 0) < %d AS fits FROM ("
 #define VERSIONS                                                                                                       \
     ") p CROSS JOIN LATERAL (SELECT * FROM fhir_binary.resource_version o WHERE o.version_id = p.version_id OFFSET "   \
     "0) v "                                                                                                            \

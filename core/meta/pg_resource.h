@@ -10,6 +10,9 @@
     version ".version_id, " version ".sequence, " version ".last_updated, " version ".change, " version                \
             ".attachment_count, " version ".meta, " version ".body"
 #define FHIR_PG_RESOURCE_WIDTH 7
+/* What a version takes in an answer: each of its attachments gets a signed URL and what we know of its Binary. */
+#define FHIR_PG_ANSWER_BYTES(version)                                                                                  \
+    "octet_length(" version ".meta) + octet_length(" version ".body) + 1024 * " version ".attachment_count"
 /* NULL if the version's columns are null. The other texts must live as long as the result. */
 const fhir_resource_t *fhir_pg_resource(const PGresult *result, int row, int first_column, const char *project_id,
                                         const char *type, const char *id, apr_pool_t *pool);

@@ -163,3 +163,33 @@ def test_pins_cost_linear_time(mallory):
     stored = mallory.server.sql("SELECT count(binary_version_id), count(*) FROM fhir_binary.attachment a "
                                 f"JOIN fhir_binary.resource r USING (version_id) WHERE r.id = '{created['id']}'")
     assert [int(number) for number in stored[0]] == [1, 10000]
+
+
+def test_pages_are_bounded_by_their_attachments(attacked, mallory):
+    """A page of 1000 resources with 10,000 attachments each would be ten million signed URLs."""
+    identity, _ = mallory.upload(b"picture", "image/png")
+    tag = [{"system": "urn:test", "code": "many-attachments"}]
+    for _ in range(12):
+        resources.create(mallory, {**photos([f"Binary/{identity}"] * 5000), "meta": {"tag": tag}})
+    target, seen = "Patient?_tag=urn:test|many-attachments&_count=1000", []
+    with Memory(attacked) as memory:
+        while target:
+            page = resources.find(mallory, target)
+            assert 0 < len(resources.ids(page)) <= 8
+            assert all("Signature=" in photo["url"] for found in resources.entries(page) for photo in found["photo"])
+            seen += resources.ids(page)
+            target = resources.link(page, "next")
+            target = resources.relative(mallory, target) if target else None
+    assert len(seen) == 12 and len(set(seen)) == 12
+    assert memory.grown < 300, memory.grown
+
+
+def test_history_is_bounded_by_its_attachments(mallory):
+    identity, _ = mallory.upload(b"picture", "image/png")
+    created = resources.create(mallory, photos([f"Binary/{identity}"] * 9000))
+    for _ in range(5):
+        resources.update(mallory, {**photos([f"Binary/{identity}"] * 9000 + ["https://elsewhere.example/" +
+                                                                            str(uuid.uuid4())]), "id": created["id"]})
+    bundle = mallory.get(f"Patient/{created['id']}/_history?_count=100").json()
+    assert len(bundle["entry"]) == 4 and bundle["total"] == 6, len(bundle["entry"])
+    assert resources.link(bundle, "next")
