@@ -109,7 +109,7 @@ fhir_error_t *fhir_binary_history(fhir_response_t **response, fhir_exchange_t *e
     const char *text;
     FHIR_TRY(fhir_access(&facts, exchange, FHIR_INTERACTION_READ, NULL));
     FHIR_TRY(fhir_exchange_resource_format(&format, exchange));
-    FHIR_TRY(fhir_history_page_read(&page, exchange));
+    FHIR_TRY(fhir_history_page_read(&page, exchange, facts.current->sequence));
     FHIR_TRY(bundle(&text, exchange, facts.membership->project_id, &page, format));
     *response = fhir_response_create(200, exchange->pool);
     fhir_response_header(*response, "Content-Type", fhir_format_media_type(format));

@@ -1,6 +1,7 @@
 /* Answers to entries -> Bundle.entry. */
 #include "bundle_answer.h"
 
+#include "../fhir/answers.h"
 #include "../http/conditional.h"
 #include "outcome_map.h"
 
@@ -114,19 +115,30 @@ static void add_string(fhir_text_t *json, const char *name, const char *value)
     }
 }
 
+/* Users of the Medplum SDK look at each entry's outcome, those that went well included. */
+static const char *outcome_of(const fhir_bundle_text_t *bundle, const fhir_entry_answer_t *answer, apr_pool_t *pool)
+{
+    if (answer->outcome || !bundle->tells_outcomes || answer->status >= 300) {
+        return answer->outcome;
+    }
+    return fhir_outcome(FHIR_FORMAT_JSON, answer->status == 201 ? "created" : "ok", "information", "informational",
+                        NULL, NULL, pool);
+}
+
 static void add_response(fhir_bundle_text_t *bundle, const fhir_entry_answer_t *answer, apr_pool_t *pool)
 {
     fhir_text_t *json = &bundle->json;
+    const char *outcome = outcome_of(bundle, answer, pool);
     fhir_bundle_member(bundle, "response");
-    fhir_text_addf(json, "{\"status\":\"%d\"", answer->status);
+    fhir_text_addf(json, "{\"status\":\"%d\"", outcome && answer->status == 204 ? 200 : answer->status);
     add_string(json, "location", answer->location);
     add_string(json, "etag", answer->etag);
     if (answer->last_modified > 0) {
         add_string(json, "lastModified", fhir_instant(answer->last_modified, pool));
     }
-    if (answer->outcome) {
+    if (outcome) {
         fhir_text_add(json, ",\"outcome\":");
-        fhir_text_add(json, answer->outcome);
+        fhir_text_add(json, outcome);
     }
     fhir_text_add(json, "}");
 }

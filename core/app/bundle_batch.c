@@ -48,6 +48,7 @@ fhir_error_t *fhir_bundle_batch(fhir_response_t **response, const fhir_bundle_t 
     int index = 0;
     int node;
     fhir_bundle_begin(&text, "batch-response", -1, exchange->pool);
+    text.tells_outcomes = exchange->medplum;
     apr_pool_create(&pool, exchange->pool);
     node = bundle->count > 0 ? fhir_json_first(bundle->document, bundle->entries) : -1;
     for (; node >= 0; node = bundle->document->nodes[node].next) {

@@ -5,6 +5,7 @@
 
 void fhir_bundle_begin(fhir_bundle_text_t *bundle, const char *type, apr_off_t total, apr_pool_t *pool)
 {
+    bundle->tells_outcomes = 0;
     fhir_text_init(&bundle->json, pool);
     bundle->links = 0;
     bundle->entries = 0;

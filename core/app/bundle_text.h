@@ -9,6 +9,7 @@ typedef struct fhir_bundle_text_t {
     fhir_text_t json;
     int links;
     int entries;
+    int tells_outcomes; /* entries that went well have an outcome too */
 } fhir_bundle_text_t;
 
 /* total -1: none is told. Then links, then entries, then end. */

@@ -21,12 +21,18 @@ static fhir_error_t *read_number(apr_off_t *number, const fhir_exchange_t *excha
     return NULL;
 }
 
-fhir_error_t *fhir_history_page_read(fhir_history_page_t *page, const fhir_exchange_t *exchange)
+fhir_error_t *fhir_history_page_read(fhir_history_page_t *page, const fhir_exchange_t *exchange, apr_off_t newest)
 {
-    apr_off_t count = HISTORY_COUNT_DEFAULT;
+    /* The Medplum SDK reads one page only, or asks for the next by _offset. */
+    apr_off_t count = exchange->medplum ? HISTORY_COUNT_MAX : HISTORY_COUNT_DEFAULT;
+    apr_off_t offset = 0;
     page->before = 0;
     FHIR_TRY(read_number(&count, exchange, "_count"));
     FHIR_TRY(read_number(&page->before, exchange, "_before"));
+    FHIR_TRY(read_number(&offset, exchange, "_offset"));
+    if (offset > 0 && !page->before) {
+        page->before = offset < newest ? newest - offset + 1 : 1;
+    }
     page->count = count < HISTORY_COUNT_MAX ? (int)count : HISTORY_COUNT_MAX;
     return NULL;
 }

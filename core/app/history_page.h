@@ -9,7 +9,9 @@ typedef struct fhir_history_page_t {
     apr_off_t before; /* sequence; 0: from the newest */
 } fhir_history_page_t;
 
-fhir_error_t *fhir_history_page_read(fhir_history_page_t *page, const fhir_exchange_t *exchange) FHIR_MUST_CHECK;
+/* _offset counts from `newest`, the sequence of the current version. */
+fhir_error_t *fhir_history_page_read(fhir_history_page_t *page, const fhir_exchange_t *exchange,
+                                     apr_off_t newest) FHIR_MUST_CHECK;
 const char *fhir_history_page_url(const fhir_exchange_t *exchange, int count, apr_off_t before);
 /* The next page's URL after `shown` versions of which the oldest has sequence `last`; NULL: this was the last page. */
 const char *fhir_history_page_next(const fhir_exchange_t *exchange, const fhir_history_page_t *page, int shown,

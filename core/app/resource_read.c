@@ -79,7 +79,7 @@ fhir_error_t *fhir_resource_history(fhir_response_t **response, fhir_exchange_t 
     fhir_text_t json;
     FHIR_TRY(fhir_resource_access(&facts, exchange, FHIR_INTERACTION_READ, exchange->route.id, NULL));
     FHIR_TRY(fhir_resource_negotiate(exchange));
-    FHIR_TRY(fhir_history_page_read(&page, exchange));
+    FHIR_TRY(fhir_history_page_read(&page, exchange, facts.current->sequence));
     FHIR_TRY(fhir_meta_resource_history(&versions, &total, exchange->app->meta, facts.membership->project_id,
                                         exchange->route.type, exchange->route.id, page.count, page.before, &call));
     FHIR_TRY(history_text(&json, exchange, facts.membership, versions, total, &page));

@@ -157,6 +157,7 @@ void fhir_transact_answer(fhir_response_t **response, const fhir_transact_t *tra
     int next = 0;
     int i;
     fhir_bundle_begin(&text, "transaction-response", -1, exchange->pool);
+    text.tells_outcomes = exchange->medplum;
     apr_pool_create(&pool, exchange->pool);
     for (i = 0; i < transact->count; i++) {
         add_part(&text, &transact->parts[i], transact, edits, &next, pool);

@@ -50,6 +50,47 @@ def test_outcomes_of_batch_entries(alice):
     assert response["outcome"]["issue"][0]["details"]["text"] == "Not found"
 
 
+def test_each_entry_tells_the_sdk_how_it_went(alice, value):
+    """isOk(entry.response.outcome) of every entry."""
+    made = create(alice, patient(value))
+    for kind in "batch", "transaction":
+        bundle = {"resourceType": "Bundle", "type": kind, "entry": [
+            {"request": {"method": "GET", "url": "metadata"}},
+            {"request": {"method": "POST", "url": "Patient"}, "resource": {"resourceType": "Patient"}},
+            {"request": {"method": "DELETE", "url": f"Patient/{made['id']}"}}]}
+        answer = alice.call("POST", "", {"Content-Type": checks.FHIR_JSON, **SDK}, json.dumps(bundle).encode())
+        told_so = [(entry["response"]["status"], entry["response"]["outcome"]["id"]) for entry in answer.json()["entry"]]
+        assert told_so == [("200", "ok"), ("201", "created"), ("200", "ok")], answer
+        plain = alice.call("POST", "", {"Content-Type": checks.FHIR_JSON}, json.dumps(bundle).encode())
+        assert not any("outcome" in entry["response"] for entry in plain.json()["entry"]), plain
+
+
+# ---- history ----
+
+@pytest.mark.parametrize("kind", ["Patient", "Binary"])
+def test_history_by_offset(alice, kind):
+    """readHistory(..., { count, offset }); without a count the SDK's users expect up to 100 versions."""
+    resource = {"resourceType": "Patient"} if kind == "Patient" else {"resourceType": "Binary", "contentType": "text/plain"}
+    made = post(alice, resource).json()
+    for number in range(24):
+        resource = {**resource, "id": made["id"], "language": f"x-{number}"}
+        assert put(alice, resource).status == 200
+    target = f"{kind}/{made['id']}/_history"
+
+    def versions(query, headers=None):
+        bundle = alice.json(target + query, headers).json()
+        assert bundle["total"] == 25, bundle
+        return [entry["resource"]["meta"]["versionId"] for entry in bundle.get("entry", [])]
+    whole = versions("", SDK)
+    assert len(whole) == 25 and len(set(whole)) == 25
+    assert versions("") == whole[:20]
+    assert versions("?_count=5&_offset=7") == whole[7:12]
+    assert versions("?_offset=24") == whole[24:]
+    assert versions("?_count=3&_offset=0") == whole[:3]
+    assert versions("?_offset=25") == versions("?_offset=26") == versions("?_offset=99999") == []
+    checks.outcome(alice.get(target + "?_offset=x"), 400)
+
+
 # ---- delete ----
 
 @pytest.mark.parametrize("what", [{"resourceType": "Patient"}, {"resourceType": "Binary", "contentType": "text/plain"}])
