@@ -220,8 +220,10 @@ check("searchOne", async () => {
   const value = made.identifier[0].value;
   assert.deepEqual(await medplum.searchOne('Patient', { identifier: value }), made);
   assert.equal(await medplum.searchOne('Patient', { identifier: value + 'x' }), undefined);
-  // What the server ignored is told beside the resource, never in its place.
-  const lenient = await medplum.searchOne('Patient', { identifier: value, 'no-such-parameter': '1' });
+  // The SDK takes whatever entry is first for the resource: what would be ignored is refused, unless it asks for that.
+  const unknown = { identifier: value, 'no-such-parameter': '1' };
+  await refused(medplum.searchOne('Patient', unknown), ['invalid']);
+  const lenient = await medplum.searchOne('Patient', unknown, { headers: { Prefer: 'handling=lenient' } });
   assert.equal(lenient?.id, made.id);
 });
 
