@@ -34,6 +34,7 @@ struct fhir_app_t {
     atomic_uint_least64_t uploads;
     atomic_uint_least64_t uploaded;
     atomic_uint_least64_t reads;
+    atomic_uint_least64_t large_bodies; /* bytes of the large JSON bodies that are in memory now */
 };
 
 /* Who asks, proven; the membership comes with the facts. */

@@ -43,6 +43,64 @@ static fhir_error_t *too_large(const fhir_exchange_t *exchange)
                              exchange->settings->max_bundle_size);
 }
 
+/* ---- large bodies ----
+ * What is made of a body takes many times its length, and httpd has many threads: a few large ones at a time, and
+ * whoever comes then waits. Small ones always find room. */
+
+#define SMALL_BODY ((apr_size_t)1024 * 1024)
+#define LARGE_AT_A_TIME 4
+#define WAIT_STEP apr_time_from_msec(20)
+
+typedef struct large_body_t {
+    fhir_app_t *app;
+    apr_size_t bytes;
+} large_body_t;
+
+static apr_status_t leave(void *baton)
+{
+    large_body_t *large = baton;
+    atomic_fetch_sub_explicit(&large->app->large_bodies, large->bytes, memory_order_relaxed);
+    large->bytes = 0;
+    return APR_SUCCESS;
+}
+
+static int enter(large_body_t *large, apr_size_t bytes, apr_uint64_t most)
+{
+    uint_least64_t before = atomic_fetch_add_explicit(&large->app->large_bodies, bytes, memory_order_relaxed);
+    if (before + bytes > most) {
+        atomic_fetch_sub_explicit(&large->app->large_bodies, bytes, memory_order_relaxed);
+        return 0;
+    }
+    large->bytes = bytes;
+    return 1;
+}
+
+/* Once the body is there, so that who sends slowly keeps nobody away. Entries of a Bundle are parts of a body that was
+ * let in. */
+static fhir_error_t *wait_for_turn(apr_size_t bytes, const fhir_exchange_t *exchange)
+{
+    apr_uint64_t most = (apr_uint64_t)exchange->settings->max_bundle_size * LARGE_AT_A_TIME;
+    apr_time_t end = apr_time_now() + exchange->settings->database_acquire_timeout;
+    large_body_t *large;
+    if (bytes <= SMALL_BODY || exchange->in_bundle) {
+        return NULL;
+    }
+    large = apr_pcalloc(exchange->pool, sizeof(*large));
+    large->app = exchange->app;
+    while (!enter(large, bytes, most)) {
+        if (apr_time_now() >= end) {
+            fhir_error_t *error = fhir_error_public(
+                exchange->pool, FHIR_ERROR_UNAVAILABLE,
+                "The server is busy with other large requests. Send this one again in a few seconds.");
+            error->retry = FHIR_RETRY_YES;
+            return error;
+        }
+        apr_sleep(WAIT_STEP);
+    }
+    apr_pool_cleanup_register(exchange->pool, large, leave, apr_pool_cleanup_null);
+    return NULL;
+}
+
 /* Room for `length` bytes more; the text doubles, so that a body of unknown length costs linear time. */
 static fhir_error_t *make_room(char **text, apr_size_t *room, apr_size_t used, apr_size_t length,
                                const fhir_exchange_t *exchange)
@@ -120,6 +178,7 @@ fhir_error_t *fhir_body_text(const char **text, apr_size_t *length, const fhir_e
         FHIR_TRY(fhir_body_decode(&body, body, coding, exchange->settings->max_bundle_size, exchange->pool));
     }
     FHIR_TRY(read_all(text, length, body, exchange));
+    FHIR_TRY(wait_for_turn(*length, exchange));
     if (digest) {
         fhir_digest_finish(digest);
         return fhir_check_digests(expected, count, digest, exchange->pool);

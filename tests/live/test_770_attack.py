@@ -2,9 +2,8 @@
 URLs spliced into it, links to what belongs to others."""
 import base64
 import json
-import random
-import re
-import subprocess
+import threading
+import time
 import uuid
 
 import pytest
@@ -193,3 +192,32 @@ def test_history_is_bounded_by_its_attachments(mallory):
     bundle = mallory.get(f"Patient/{created['id']}/_history?_count=100").json()
     assert len(bundle["entry"]) == 4 and bundle["total"] == 6, len(bundle["entry"])
     assert resources.link(bundle, "next")
+
+
+def test_many_large_bodies_at_once(start):
+    """Thirty-two of 16 MB: some wait, some are sent away for a while, the others are not disturbed."""
+    server = start(processes=1, threads=40)
+    server.expect_log("busy with other large requests")
+    client = server.project("Bulk")
+    resource = {"resourceType": "Patient", "name": [{"family": "a" * 15 * MEGABYTE}]}
+    body, answers, token = json.dumps(resource).encode(), [], client.bearer
+
+    def send():
+        answers.append(server.request("POST", "/fhir/R4/Patient", {**FHIR, **token, "Prefer": "return=minimal"}, body))
+
+    with Memory(server) as memory:
+        threads = [threading.Thread(target=send) for _ in range(32)]
+        for thread in threads:
+            thread.start()
+        while any(thread.is_alive() for thread in threads):
+            assert client.get("Patient?_id=nobody").status == 200
+            time.sleep(0.05)
+        for thread in threads:
+            thread.join()
+    statuses = [answer.status for answer in answers]
+    assert statuses.count(201) >= 4 and set(statuses) <= {201, 503}, statuses
+    for answer in answers:
+        if answer.status == 503:
+            assert checks.outcome(answer, 503)["code"] == "transient" and "Retry-After" in answer.headers
+    assert memory.grown < 2500, memory.grown
+    assert server.request("POST", "/fhir/R4/Patient", {**FHIR, **token, "Prefer": "return=minimal"}, body).status == 201
