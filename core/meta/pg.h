@@ -92,6 +92,7 @@ struct fhir_meta_t {
     fhir_pg_connection_t **free;       /* a stack: the one used last is on top, unconnected ones are at the bottom */
     int free_count;
     int open;
+    int searches;             /* running now, see pg_query.c */
     apr_time_t refused_until; /* a connect has just failed: don't let everybody wait for the next failure */
     char refused_detail[512];
 };

@@ -39,8 +39,50 @@ fhir_error_t *fhir_pg_query_execute(PGresult **result, fhir_pg_connection_t *con
     return fhir_pg_refused(&error, *result, connection, call) ? error : NULL;
 }
 
-fhir_error_t *fhir_pg_query_run(PGresult **result, fhir_meta_t *meta, const fhir_pg_query_t *query,
-                                const fhir_call_t *call)
+/* ---- turns ----
+ * A search may take as long as a statement may. A quarter of the connections is for what is quick, so that those who
+ * read and write need not wait for those who search. */
+
+#define TURN_CHECK apr_time_from_msec(20)
+
+static int take_turn(fhir_meta_t *meta)
+{
+    int most = meta->config.pool_size - meta->config.pool_size / 4;
+    int taken;
+    apr_thread_mutex_lock(meta->mutex);
+    taken = meta->searches < most;
+    meta->searches += taken;
+    apr_thread_mutex_unlock(meta->mutex);
+    return taken;
+}
+
+static void end_turn(fhir_meta_t *meta)
+{
+    apr_thread_mutex_lock(meta->mutex);
+    meta->searches--;
+    apr_thread_mutex_unlock(meta->mutex);
+}
+
+static fhir_error_t *wait_for_turn(fhir_meta_t *meta, const fhir_call_t *call)
+{
+    apr_time_t deadline = apr_time_now() + meta->config.acquire_timeout;
+    if (call->deadline && call->deadline < deadline) {
+        deadline = call->deadline;
+    }
+    while (!take_turn(meta)) {
+        if (call->cancelled && call->cancelled(call->cancelled_baton)) {
+            return fhir_error_create(call->pool, FHIR_ERROR_CANCELLED, APR_SUCCESS, "The request was cancelled.",
+                                     "cancelled while waiting for other searches");
+        }
+        if (apr_time_now() >= deadline) {
+            return fhir_pg_timeout("too many searches at once", call->pool);
+        }
+        apr_sleep(TURN_CHECK);
+    }
+    return NULL;
+}
+
+static fhir_error_t *run(PGresult **result, fhir_meta_t *meta, const fhir_pg_query_t *query, const fhir_call_t *call)
 {
     for (int attempt = 1;; attempt++) {
         fhir_pg_connection_t *connection;
@@ -55,4 +97,14 @@ fhir_error_t *fhir_pg_query_run(PGresult **result, fhir_meta_t *meta, const fhir
         }
         fhir_log_error(call->log, FHIR_LOG_DEBUG, error, "database connection lost, trying once more");
     }
+}
+
+fhir_error_t *fhir_pg_query_run(PGresult **result, fhir_meta_t *meta, const fhir_pg_query_t *query,
+                                const fhir_call_t *call)
+{
+    fhir_error_t *error;
+    FHIR_TRY(wait_for_turn(meta, call));
+    error = run(result, meta, query, call);
+    end_turn(meta);
+    return error;
 }

@@ -2,6 +2,7 @@
 URLs spliced into it, links to what belongs to others."""
 import base64
 import json
+import subprocess
 import threading
 import time
 import uuid
@@ -221,3 +222,30 @@ def test_many_large_bodies_at_once(start):
             assert checks.outcome(answer, 503)["code"] == "transient" and "Retry-After" in answer.headers
     assert memory.grown < 2500, memory.grown
     assert server.request("POST", "/fhir/R4/Patient", {**FHIR, **token, "Prefer": "return=minimal"}, body).status == 201
+
+
+def test_searches_leave_connections_to_others(start, postgres):
+    """The tables of the index are locked, so searches hang until the statement timeout; reads don't need them."""
+    server = start(processes=1, threads=40, directives={"FhirBinaryDatabasePoolSize": "4",
+                                                        "FhirBinaryDatabaseStatementTimeout": "6s"})
+    server.expect_log("did not answer in time|timeout|too many searches")
+    client = server.project("Hospital")
+    made = resources.create(client, {"resourceType": "Patient", "name": [{"family": "Quick"}]})
+    answers, token = [], client.bearer
+    locked = subprocess.Popen(["psql", server.conninfo, "-Atqc",
+                               "BEGIN; LOCK TABLE fhir_binary.resource_string IN ACCESS EXCLUSIVE MODE; "
+                               "SELECT pg_sleep(8)"], stdout=subprocess.DEVNULL)
+    time.sleep(1)
+    searches = [threading.Thread(target=lambda: answers.append(client.get("Patient?name=x").status)) for _ in range(12)]
+    for search in searches:
+        search.start()
+    time.sleep(0.5)
+    for _ in range(10):
+        started = time.monotonic()
+        assert server.request("GET", f"/fhir/R4/Patient/{made['id']}", token).status == 200
+        assert time.monotonic() - started < 1
+    for search in searches:
+        search.join()
+    locked.wait(20)
+    assert set(answers) <= {200, 503} and len(answers) == 12, answers
+    assert client.get("Patient?name=quick").json()["entry"]
