@@ -110,10 +110,11 @@ static int literal(const char **id, const char **version, const char *text, apr_
     return text && !strncmp(text, "Binary/", 7) && two_ids(id, version, text + 7, strlen(text + 7), HISTORY, pool);
 }
 
-/* The signature is not asked for: a URL that was read an hour ago still tells which Binary was meant. */
+/* The signature is not asked for: a URL that was read an hour ago still tells which Binary was meant. A fragment goes
+ * with it: a signature must not be stored. */
 static int stored(const char **id, const char **version, const char *text, apr_pool_t *pool)
 {
-    return text && !strchr(text, '#') && two_ids(id, version, text, strcspn(text, "?"), "/", pool);
+    return text && two_ids(id, version, text, strcspn(text, "?#"), "/", pool);
 }
 
 int fhir_attachment_url(const char **binary_id, const char **version_id, const char **signed_version,

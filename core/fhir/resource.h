@@ -54,8 +54,8 @@ typedef struct fhir_addresses_t {
 } fhir_addresses_t;
 
 /* Which Binary does an Attachment.url name? `Binary/{id}`, `Binary/{id}/_history/{vid}`, the same after our FHIR base,
- * and {storage base}{id}[/{vid}] with any query. 0: none of ours (another host, `/Binary/x`, `Binary/x?y`, `Binary/x#z`
- * and malformed ids included). *signed_version is the version in a storage URL, which is no pin. */
+ * and {storage base}{id}[/{vid}] with any query and fragment. 0: none of ours (another host, `/Binary/x`, `Binary/x?y`,
+ * `Binary/x#z` and malformed ids included). *signed_version is the version in a storage URL, which is no pin. */
 int fhir_attachment_url(const char **binary_id, const char **version_id, const char **signed_version,
                         const fhir_addresses_t *addresses, const char *url, apr_pool_t *pool);
 

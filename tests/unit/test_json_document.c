@@ -296,7 +296,7 @@ static void test_colliding_names_cost_no_quadratic_time(void)
     fhir_text_add(&text, "}");
     start = apr_time_now();
     CU_ASSERT_STRING_EQUAL(verdict(text.text, text.length, &fhir_json_resource_limits), "");
-    CU_ASSERT(apr_time_now() - start < apr_time_from_sec(10));
+    CU_ASSERT(apr_time_now() - start < apr_time_from_sec(60));
 }
 
 static void test_nodes_say_where(void)
@@ -489,7 +489,7 @@ static void test_same_large_objects(void)
     apr_time_t start = apr_time_now();
     CU_ASSERT(same(large_object(100000, -1, -1).text, backwards(100000, -1)));
     CU_ASSERT(!same(large_object(100000, -1, -1).text, backwards(100000, 70000)));
-    CU_ASSERT(apr_time_now() - start < apr_time_from_sec(20));
+    CU_ASSERT(apr_time_now() - start < apr_time_from_sec(60));
 }
 
 /* Each level is compared once, although its members are matched twice. */

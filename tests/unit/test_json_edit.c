@@ -273,7 +273,7 @@ static void test_many_edits_are_linear(void)
         fhir_json_edit_remove(edits, i);
     }
     expect(edits, "{\"k0\":0}");
-    CU_ASSERT(apr_time_now() - start < apr_time_from_sec(10));
+    CU_ASSERT(apr_time_now() - start < apr_time_from_sec(60));
 }
 
 static const fhir_unit_test_t tests[] = {{"no edits", test_no_edits},
