@@ -52,3 +52,12 @@ fhir_error_t *fhir_member(const fhir_membership_t **membership, fhir_exchange_t 
     input.membership = *membership;
     return fhir_decide_resource(&input, exchange->pool);
 }
+
+int fhir_may_see_written(const fhir_exchange_t *exchange, const fhir_membership_t *membership,
+                         const fhir_resource_t *resource, int status)
+{
+    fhir_method_t method = exchange->request->method;
+    int was_there = method == FHIR_METHOD_PATCH || (method == FHIR_METHOD_POST && status == 200);
+    return !was_there ||
+           !fhir_resource_decide(exchange, membership, FHIR_INTERACTION_READ, resource->type, resource->id);
+}

@@ -15,6 +15,10 @@ fhir_error_t *fhir_member(const fhir_membership_t **membership, fhir_exchange_t 
 /* The decision alone, for a resource type that a Bundle entry or an include names. */
 fhir_error_t *fhir_resource_decide(const fhir_exchange_t *exchange, const fhir_membership_t *membership,
                                    fhir_interaction_t interaction, const char *type, const char *id) FHIR_MUST_CHECK;
+/* May an answer to this write show the resource? What the client sent itself, always; what a patch changed or a
+ * conditional create found was there before, and is for those who may read it. */
+int fhir_may_see_written(const fhir_exchange_t *exchange, const fhir_membership_t *membership,
+                         const fhir_resource_t *resource, int status);
 /* May the principal read this Binary? Decided as every read of a Binary is. */
 int fhir_may_read_binary(const fhir_exchange_t *exchange, const fhir_membership_t *membership,
                          const fhir_binary_t *binary);

@@ -4,6 +4,7 @@
 #include "../http/conditional.h"
 #include "attachment_urls.h"
 #include "outcome_map.h"
+#include "resource_access.h"
 
 #include <apr_strings.h>
 #include <string.h>
@@ -127,7 +128,7 @@ fhir_error_t *fhir_resource_answer_written(fhir_response_t **response, const fhi
     fhir_text_t json;
     fhir_error_t *error;
     *response = written(exchange, resource, status);
-    if (prefer == FHIR_PREFER_MINIMAL) {
+    if (prefer == FHIR_PREFER_MINIMAL || !fhir_may_see_written(exchange, membership, resource, status)) {
         return NULL;
     }
     if (prefer == FHIR_PREFER_OUTCOME) {

@@ -2,6 +2,7 @@
 #include "attachment_urls.h"
 #include "bundle_answer.h"
 #include "outcome_map.h"
+#include "resource_access.h"
 #include "resource_answer.h"
 #include "resource_steps.h"
 #include "transaction.h"
@@ -87,7 +88,8 @@ static void add_write(fhir_bundle_text_t *text, const fhir_part_t *part, const f
     describe(&answer, part, transact, pool);
     if (is_shown(part) && prefer == FHIR_PREFER_OUTCOME) {
         answer.outcome = information(part->write.type, pool);
-    } else if (is_shown(part) && shown && prefer != FHIR_PREFER_MINIMAL) {
+    } else if (is_shown(part) && shown && prefer != FHIR_PREFER_MINIMAL &&
+               fhir_may_see_written(&part->exchange, transact->bundle->membership, part->write.result, answer.status)) {
         fhir_text_init(&json, pool);
         fhir_resource_render(&json, part->write.result, edits, &whole);
         answer.resource = json.text;

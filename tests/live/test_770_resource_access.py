@@ -56,6 +56,26 @@ def test_other_interactions_need_what_they_do(alice):
         assert asked(alice, scope, "PUT", f"Patient?_id={made['id']}", text, KIND).status == status
 
 
+def test_write_scopes_do_not_show_what_was_there(alice):
+    made = create(alice, {"resourceType": "Patient", "gender": "male", "language": "tlh"})
+    place, mark = f"Patient/{made['id']}", "tlh"
+    text = b'{"resourceType":"Patient"}'
+    found = {**KIND, "If-None-Exist": f"_id={made['id']}"}
+    patch = {"method": "PATCH", "url": place}
+    entry = {"request": patch, "resource": {"resourceType": "Binary", "contentType": PATCH, "data": "W10="}}
+    again = {"request": {"method": "POST", "url": "Patient", "ifNoneExist": f"_id={made['id']}"}, "resource": json.loads(text)}
+    for scope, shown in ("user/Patient.cus", False), ("user/Patient.crus", True):
+        answers = [asked(alice, scope, "PATCH", place, b"[]", {"Content-Type": PATCH}),
+                   asked(alice, scope, "PATCH", f"Patient?_id={made['id']}", b"[]", {"Content-Type": PATCH}),
+                   asked(alice, scope, "POST", "Patient", text, found)]
+        for kind, item in ("batch", entry), ("transaction", entry), ("transaction", again):
+            bundle = {"resourceType": "Bundle", "type": kind, "entry": [item]}
+            answers.append(asked(alice, scope, "POST", "", json.dumps(bundle).encode(), KIND))
+            assert answers[-1].json()["entry"][0]["response"]["status"].startswith("200"), answers[-1]
+        for answer in answers:
+            assert answer.status == 200 and (mark in answer.text) == shown, (scope, answer)
+
+
 # ---- patient/ scopes, with tokens of an issuer ----
 
 @pytest.fixture(scope="module")
