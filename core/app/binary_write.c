@@ -71,21 +71,13 @@ static void change_of_raw(fhir_binary_write_t *write)
     change->keep_elements = 1;
 }
 
+/* FHIR R4 http.html#create: an id in the body of a create is ignored. */
 static fhir_error_t *check_resource_id(const fhir_binary_write_t *write, const fhir_binary_resource_t *resource)
 {
-    fhir_error_t *error;
-    /* FHIR R4 http.html#create: an id in the body of a create is ignored. */
     if (write->change.kind != FHIR_CHANGE_UPDATE) {
         return NULL;
     }
-    if (resource->id && strcmp(resource->id, write->exchange->route.id) == 0) {
-        return NULL;
-    }
-    error = fhir_error_public(write->exchange->pool, FHIR_ERROR_INVALID, "%s",
-                              resource->id ? "The id in the resource is not the id in the address."
-                                           : "The resource has no id: put the id of the address into it.");
-    error->expression = "Binary.id";
-    return error;
+    return fhir_check_update_id("Binary", write->exchange->route.id, resource->id, write->exchange->pool);
 }
 
 /* X-Security-Context beside a Binary resource: FHIR says nothing of it, but who sends it wants the content protected,
@@ -246,25 +238,11 @@ fhir_error_t *fhir_binary_create(fhir_response_t **response, fhir_exchange_t *ex
     return fhir_form_written(response, exchange, binary, write.facts.membership->id, 201);
 }
 
-static fhir_error_t *check_update_target(const fhir_binary_write_t *write)
-{
-    const fhir_exchange_t *exchange = write->exchange;
-    if (!fhir_id_valid(exchange->route.id)) {
-        return fhir_error_public(exchange->pool, FHIR_ERROR_INVALID,
-                                 "The id is malformed: FHIR ids have 1 to 64 letters, digits, '-' and '.'.");
-    }
-    if (!write->facts.current && !exchange->settings->update_create) {
-        return fhir_error_public(exchange->pool, FHIR_ERROR_METHOD_NOT_ALLOWED,
-                                 "There is no Binary with this id, and this server assigns ids itself: use POST.");
-    }
-    return NULL;
-}
-
 static fhir_error_t *begin_update(fhir_binary_write_t *write)
 {
     fhir_exchange_t *exchange = write->exchange;
     FHIR_TRY(fhir_access(&write->facts, exchange, FHIR_INTERACTION_UPDATE, NULL));
-    FHIR_TRY(check_update_target(write));
+    FHIR_TRY(fhir_check_update_target(exchange, write->facts.current != NULL));
     write->exists = write->facts.current && write->facts.current->change != FHIR_CHANGE_DELETE;
     FHIR_TRY(check_preconditions(&write->change.expected_version, exchange, write->facts.current));
     FHIR_TRY(fhir_check_if_none_match(exchange, write->exists ? write->facts.current->version_id : NULL));

@@ -53,17 +53,9 @@ static fhir_error_t *prepare_body(fhir_intake_t *intake)
 {
     const fhir_exchange_t *exchange = intake->exchange;
     const fhir_write_headers_t *headers = intake->headers;
-    unsigned kinds = 0;
-    int i;
     intake->body = exchange->request->body;
-    for (i = 0; i < headers->expected_count; i++) {
-        kinds |= (unsigned)headers->expected[i].kind;
-    }
-    /* RFC 9530: these digests are over the representation as sent, content coding included. */
-    if (kinds) {
-        FHIR_TRY(fhir_digest_create(&intake->wire_digest, kinds, exchange->pool));
-        intake->body = fhir_body_digested(intake->body, intake->wire_digest, exchange->pool);
-    }
+    FHIR_TRY(fhir_body_expecting(&intake->body, &intake->wire_digest, headers->expected, headers->expected_count,
+                                 exchange->pool));
     if (headers->content_encoding) {
         FHIR_TRY(fhir_body_decode(&intake->body, intake->body, headers->content_encoding,
                                   exchange->settings->max_object_size, exchange->pool));

@@ -3,6 +3,9 @@
 
 #include "../http/conditional.h"
 
+#include <apr_strings.h>
+#include <string.h>
+
 fhir_error_t *fhir_check_if_match(const char **expected, const fhir_exchange_t *exchange, const char *version_id,
                                   apr_time_t last_updated)
 {
@@ -34,4 +37,31 @@ fhir_error_t *fhir_check_if_none_match(const fhir_exchange_t *exchange, const ch
                                  exchange->route.type);
     }
     return NULL;
+}
+
+fhir_error_t *fhir_check_update_target(const fhir_exchange_t *exchange, int known)
+{
+    if (!fhir_id_valid(exchange->route.id)) {
+        return fhir_error_public(exchange->pool, FHIR_ERROR_INVALID,
+                                 "The id is malformed: FHIR ids have 1 to 64 letters, digits, '-' and '.'.");
+    }
+    if (!known && !exchange->settings->update_create) {
+        return fhir_error_public(exchange->pool, FHIR_ERROR_METHOD_NOT_ALLOWED,
+                                 "There is no %s with this id, and this server assigns ids itself: use POST.",
+                                 exchange->route.type);
+    }
+    return NULL;
+}
+
+fhir_error_t *fhir_check_update_id(const char *type, const char *id, const char *sent, apr_pool_t *pool)
+{
+    fhir_error_t *error;
+    if (sent && strcmp(sent, id) == 0) {
+        return NULL;
+    }
+    error = fhir_error_public(pool, FHIR_ERROR_INVALID, "%s",
+                              sent ? "The id in the resource is not the id in the address."
+                                   : "The resource has no id: put the id of the address into it.");
+    error->expression = apr_pstrcat(pool, type, ".id", NULL);
+    return error;
 }

@@ -5,6 +5,12 @@
 
 #include "exchange.h"
 
+/* May the address of an update be written? INVALID: a malformed id. METHOD_NOT_ALLOWED: there is nothing, and clients
+ * do not choose ids here. */
+fhir_error_t *fhir_check_update_target(const fhir_exchange_t *exchange, int known) FHIR_MUST_CHECK;
+/* FHIR R4 http.html#update: the resource has the id of the address. `sent` may be NULL. */
+fhir_error_t *fhir_check_update_id(const char *type, const char *id, const char *sent,
+                                   apr_pool_t *pool) FHIR_MUST_CHECK;
 /* Checked now, to refuse before the body; *expected is the version to check again under the row's lock, NULL: any.
  * `version_id` is the current version (a tombstone's too), NULL: there is none. */
 fhir_error_t *fhir_check_if_match(const char **expected, const fhir_exchange_t *exchange, const char *version_id,

@@ -145,27 +145,11 @@ static fhir_error_t *read_all(const char **text, apr_size_t *length, fhir_body_t
     return NULL;
 }
 
-/* RFC 9530: digests are over the representation as sent, content coding included. */
-static fhir_error_t *digested(fhir_body_t **body, fhir_digest_t **digest, const fhir_expected_digest_t *expected,
-                              int count, apr_pool_t *pool)
-{
-    unsigned kinds = 0;
-    int i;
-    for (i = 0; i < count; i++) {
-        kinds |= (unsigned)expected[i].kind;
-    }
-    if (kinds) {
-        FHIR_TRY(fhir_digest_create(digest, kinds, pool));
-        *body = fhir_body_digested(*body, *digest, pool);
-    }
-    return NULL;
-}
-
 fhir_error_t *fhir_body_text(const char **text, apr_size_t *length, const fhir_exchange_t *exchange)
 {
     fhir_body_t *body = exchange->request->body;
     fhir_expected_digest_t expected[FHIR_EXPECTED_DIGEST_MAX];
-    fhir_digest_t *digest = NULL;
+    fhir_digest_t *digest;
     const char *coding;
     int count;
     FHIR_TRY(fhir_content_coding(&coding, exchange));
@@ -173,7 +157,7 @@ fhir_error_t *fhir_body_text(const char **text, apr_size_t *length, const fhir_e
     if (body->length > exchange->settings->max_bundle_size) {
         return too_large(exchange);
     }
-    FHIR_TRY(digested(&body, &digest, expected, count, exchange->pool));
+    FHIR_TRY(fhir_body_expecting(&body, &digest, expected, count, exchange->pool));
     if (coding) {
         FHIR_TRY(fhir_body_decode(&body, body, coding, exchange->settings->max_bundle_size, exchange->pool));
     }

@@ -74,36 +74,9 @@ fhir_error_t *fhir_resource_create(fhir_response_t **response, fhir_exchange_t *
                                         write.has_change ? 201 : 200);
 }
 
-static fhir_error_t *bad_id(const fhir_exchange_t *exchange)
-{
-    return fhir_error_public(exchange->pool, FHIR_ERROR_INVALID,
-                             "The id is malformed: FHIR ids have 1 to 64 letters, digits, '-' and '.'.");
-}
-
-static fhir_error_t *check_target(const fhir_exchange_t *exchange, const fhir_resource_t *current)
-{
-    if (!fhir_id_valid(exchange->route.id)) {
-        return bad_id(exchange);
-    }
-    if (!current && !exchange->settings->update_create) {
-        return fhir_error_public(exchange->pool, FHIR_ERROR_METHOD_NOT_ALLOWED,
-                                 "There is no %s with this id, and this server assigns ids itself: use POST.",
-                                 exchange->route.type);
-    }
-    return NULL;
-}
-
 fhir_error_t *fhir_update_check_id(const fhir_resource_write_t *write, apr_pool_t *pool)
 {
-    fhir_error_t *error;
-    if (write->sent.id && strcmp(write->sent.id, write->id) == 0) {
-        return NULL;
-    }
-    error = fhir_error_public(pool, FHIR_ERROR_INVALID, "%s",
-                              write->sent.id ? "The id in the resource is not the id in the address."
-                                             : "The resource has no id: put the id of the address into it.");
-    error->expression = apr_pstrcat(pool, write->type, ".id", NULL);
-    return error;
+    return fhir_check_update_id(write->type, write->id, write->sent.id, pool);
 }
 
 static int is_there(const fhir_resource_t *current)
@@ -117,7 +90,7 @@ fhir_error_t *fhir_update_begin(fhir_resource_write_t *write, fhir_resource_fact
     FHIR_TRY(fhir_resource_access(facts, exchange, FHIR_INTERACTION_UPDATE, exchange->route.id, NULL));
     current = facts->current;
     FHIR_TRY(fhir_resource_negotiate(exchange));
-    FHIR_TRY(check_target(exchange, current));
+    FHIR_TRY(fhir_check_update_target(exchange, current != NULL));
     FHIR_TRY(fhir_body_check(exchange, FHIR_BODY_RESOURCE));
     FHIR_TRY(fhir_check_if_match(&write->expected_version, exchange, current ? current->version_id : NULL,
                                  current ? current->last_updated : 0));

@@ -97,7 +97,7 @@ static const char *pin_of(const char *binary_id, const char *version_id, apr_poo
 
 static fhir_error_t *read_pins(pins_t *pins)
 {
-    fhir_exchange_t *exchange = apr_pmemdup(pins->exchange->pool, pins->exchange, sizeof(*exchange));
+    const fhir_exchange_t *exchange = pins->exchange;
     fhir_call_t call = fhir_exchange_call_after_body(exchange);
     apr_array_header_t *one = apr_array_make(exchange->pool, 1, sizeof(const fhir_resource_t *));
     apr_array_header_t *found = apr_array_make(exchange->pool, 0, sizeof(fhir_attachment_facts_t));

@@ -131,6 +131,22 @@ fhir_error_t *fhir_expected_digests(fhir_expected_digest_t expected[FHIR_EXPECTE
     return NULL;
 }
 
+fhir_error_t *fhir_body_expecting(fhir_body_t **body, fhir_digest_t **digest, const fhir_expected_digest_t *expected,
+                                  int count, apr_pool_t *pool)
+{
+    unsigned kinds = 0;
+    int i;
+    *digest = NULL;
+    for (i = 0; i < count; i++) {
+        kinds |= (unsigned)expected[i].kind;
+    }
+    if (kinds) {
+        FHIR_TRY(fhir_digest_create(digest, kinds, pool));
+        *body = fhir_body_digested(*body, *digest, pool);
+    }
+    return NULL;
+}
+
 fhir_error_t *fhir_check_digests(const fhir_expected_digest_t *expected, int count, const fhir_digest_t *digest,
                                  apr_pool_t *pool)
 {

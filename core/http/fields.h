@@ -38,6 +38,10 @@ typedef struct fhir_expected_digest_t {
 /* What the client says its body hashes to; unknown algorithms are ignored, malformed values INVALID. */
 fhir_error_t *fhir_expected_digests(fhir_expected_digest_t expected[FHIR_EXPECTED_DIGEST_MAX], int *count,
                                     const fhir_request_t *request) FHIR_MUST_CHECK;
+/* Wraps *body so that what is read is digested as the fields ask for: over the representation as sent, content coding
+ * included (RFC 9530). *digest is NULL, and *body as it was, if they ask for nothing. */
+fhir_error_t *fhir_body_expecting(fhir_body_t **body, fhir_digest_t **digest, const fhir_expected_digest_t *expected,
+                                  int count, apr_pool_t *pool) FHIR_MUST_CHECK;
 /* INVALID, naming the field, at the first that differs. `digest` is finished. */
 fhir_error_t *fhir_check_digests(const fhir_expected_digest_t *expected, int count, const fhir_digest_t *digest,
                                  apr_pool_t *pool) FHIR_MUST_CHECK;
