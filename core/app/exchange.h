@@ -9,6 +9,7 @@
 #include "../http/media_type.h"
 #include "../meta/meta.h"
 #include "app.h"
+#include "audit.h"
 #include "issuer_keys.h"
 #include "key_ring.h"
 #include "route.h"
@@ -52,6 +53,7 @@ typedef struct fhir_exchange_t {
     fhir_route_t route;
     apr_array_header_t *query; /* of fhir_parameter_t */
     fhir_principal_t principal;
+    fhir_audit_note_t audit;
     int medplum;   /* the caller sent X-Medplum: extended */
     int in_bundle; /* an entry of a Bundle: a Binary reads as a resource without data */
 } fhir_exchange_t;

@@ -7,6 +7,9 @@
 
 #include <apr_tables.h>
 
+struct fhir_subject_t;     /* core/fhir/subject.h */
+struct fhir_restriction_t; /* core/fhir/search.h */
+
 /* ---- Authorization header (RFC 7617, RFC 6750) ---- */
 typedef enum fhir_credentials_kind_t {
     FHIR_CREDENTIALS_NONE = 0,
@@ -86,50 +89,33 @@ const char *fhir_token_payload(const fhir_token_request_t *request, apr_pool_t *
 /* ---- SMART scopes (SMART App Launch 2: scopes-and-launch-context) ---- */
 typedef enum fhir_interaction_t {
     FHIR_INTERACTION_CREATE = 1,
-    FHIR_INTERACTION_READ,   /* read, vread, HEAD, instance history, signed read URL */
+    FHIR_INTERACTION_READ,   /* read, HEAD, signed read URL */
     FHIR_INTERACTION_UPDATE, /* update, signed upload URL */
     FHIR_INTERACTION_DELETE,
-    FHIR_INTERACTION_SEARCH
+    FHIR_INTERACTION_SEARCH,
+    FHIR_INTERACTION_VREAD,
+    FHIR_INTERACTION_HISTORY
 } fhir_interaction_t;
 
 typedef struct fhir_scopes_t fhir_scopes_t;
 /* Never fails: what is no SMART resource scope (openid, launch ...) is set aside; a malformed SMART scope counts as one
  * that permits nothing. */
 fhir_scopes_t *fhir_scopes_parse(const char *scope, apr_pool_t *pool);
-/* May a token with these scopes do that on a Binary? With no SMART resource scope at all: yes (nothing is narrowed).
- * user/ and system/ scopes match by letter (v1 read = rs, write = cud, * = cruds); patient/ scopes only if
- * `security_context` is Patient/{patient}; scopes with ?constraints permit nothing (not evaluable yet). */
-int fhir_scopes_permit(const fhir_scopes_t *scopes, fhir_interaction_t interaction, const char *security_context,
-                       const char *patient);
-/* The same for any resource type. patient/ scopes reach what `context` (Patient/{id}) says; NULL: nothing. */
-int fhir_scopes_permit_on(const fhir_scopes_t *scopes, fhir_interaction_t interaction, const char *type,
-                          const char *context, const char *patient);
-
-/* ---- the decision ---- */
-typedef struct fhir_decision_input_t {
-    fhir_interaction_t interaction;
-    const fhir_membership_t *membership; /* NULL: the principal has none */
-    const fhir_scopes_t *scopes;         /* NULL: nothing is narrowed */
-    const char *patient;                 /* launch context, may be NULL */
-    const fhir_binary_t *binary;         /* the existing Binary (newest version), NULL on create */
-    const char *new_security_context;    /* the context after the write, NULL if none or no write */
-    int require_security_context;        /* the site's switch */
-} fhir_decision_input_t;
-/* NULL: allowed. UNAUTHENTICATED: no membership. FORBIDDEN: disabled, or a scope does not reach. NOT_FOUND: the Binary
- * belongs to another project (same text as for an unknown id). UNPROCESSABLE: a context is required. */
-fhir_error_t *fhir_decide(const fhir_decision_input_t *input, apr_pool_t *pool) FHIR_MUST_CHECK;
-
-typedef struct fhir_resource_decision_t {
-    fhir_interaction_t interaction;
-    const fhir_membership_t *membership; /* NULL: the principal has none */
-    const fhir_scopes_t *scopes;         /* NULL: nothing is narrowed */
-    const char *patient;                 /* launch context, may be NULL */
-    const char *type;
-    const char *id; /* NULL on create and search */
-} fhir_resource_decision_t;
-/* For resources other than Binary, which are loaded within the principal's own project. Codes as fhir_decide. A
- * patient/ scope reaches Patient/{patient} itself. */
-fhir_error_t *fhir_decide_resource(const fhir_resource_decision_t *input, apr_pool_t *pool) FHIR_MUST_CHECK;
+/* Could a token with these scopes do that on some resource of the type? With no SMART resource scope at all: yes
+ * (nothing is narrowed). patient/ scopes count only with a patient that is a valid id. v1 read = rs, write = cud, * =
+ * cruds; read, vread and history are `r`. */
+int fhir_scopes_permit_type(const fhir_scopes_t *scopes, fhir_interaction_t interaction, const char *type,
+                            const char *patient);
+/* May it be done on this subject? `type` is what is asked for: Binary, where the subject is its context. patient/
+ * scopes: the subject is in the compartment of Patient/{patient}. Constraints (`?category=laboratory`) are criteria on
+ * the subject, strictly understood for its type, or the scope permits nothing. */
+int fhir_scopes_permit(const fhir_scopes_t *scopes, fhir_interaction_t interaction, const char *type,
+                       const char *patient, const struct fhir_subject_t *subject, apr_pool_t *pool);
+/* Do scopes for the type have constraints that need a subject's text? */
+int fhir_scopes_need_content(const fhir_scopes_t *scopes, const char *type);
+/* What of the type may be found: NULL: everything. Lives in `pool`. */
+const struct fhir_restriction_t *fhir_scopes_restriction(const fhir_scopes_t *scopes, fhir_interaction_t interaction,
+                                                         const char *type, const char *patient, apr_pool_t *pool);
 
 /* ---- signed URLs ---- */
 typedef struct fhir_presign_t {

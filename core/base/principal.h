@@ -6,7 +6,8 @@
 typedef enum fhir_principal_kind_t {
     FHIR_PRINCIPAL_CLIENT = 1, /* one of our clients: subject is the client id (a UUID), issuer is "" */
     FHIR_PRINCIPAL_ISSUER,     /* a user of an outside issuer: issuer is `iss`, subject is `sub` */
-    FHIR_PRINCIPAL_HTTPD       /* r->user of an httpd authentication module: subject is the user, issuer is "" */
+    FHIR_PRINCIPAL_HTTPD,      /* r->user of an httpd authentication module: subject is the user, issuer is "" */
+    FHIR_PRINCIPAL_OPERATOR    /* who may run fhirbinctl here: subject is the project id; never over HTTP */
 } fhir_principal_kind_t;
 
 typedef struct fhir_principal_key_t {
@@ -21,6 +22,12 @@ typedef struct fhir_membership_t {
     const char *project_id; /* UUID */
     const char *profile;    /* "Practitioner/1", may be NULL */
     int admin;
+    /* What it may do: JSON `[{"policy":"id","parameter":[{"name":"patient","value":"Patient/1"}]}]`, from
+     * ProjectMembership.access, else the project's default policy; NULL: neither. */
+    const char *access;
+    /* The policies that access names, as they are now: `id version_id id version_id`, `-` for one that was deleted;
+     * what is missing there is not there. "": none. Equal text is equal rights. */
+    const char *policies;
     int active; /* 0: the membership, its client or its project is disabled */
 } fhir_membership_t;
 

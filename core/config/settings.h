@@ -47,6 +47,8 @@ typedef struct fhir_settings_t {
     apr_array_header_t *refused_extensions;    /* of const char *, lower case with the dot */
     apr_array_header_t *inline_content_types;  /* of const char *; "image" + "/" + "*" style wildcards allowed */
     int require_security_context;              /* off */
+    int create_needs_read;                     /* off: creating under a security context needs `update` of it */
+    int signed_urls_outlive_membership;        /* off: a signed URL ends with the membership that issued it */
     int update_create;                         /* off */
     int accept_json_as_fhir;                   /* off */
     int fill_attachments;                      /* on */

@@ -29,10 +29,11 @@ typedef struct fhir_index_value_t {
 #define FHIR_DATE_MIN ((apr_time_t)-62135596800000000) /* 0001-01-01 */
 #define FHIR_DATE_MAX ((apr_time_t)253402300799999999) /* 9999-12-31 */
 
-/* Every value of `stored` by the parameters of its type, and those of meta: _tag, _security, _profile, _source. Array
+/* Every value of `stored` by the parameters of its type, those of meta (_tag, _security, _profile, _source), and as
+ * _compartment (REFERENCE) the compartments that the resource with this id is in: `Patient/1` (compartments.h). Array
  * of fhir_index_value_t without doubles. A value that does not fit its parameter (a bad date) is left out. References
  * that begin with our FHIR base are taken as relative ones. */
-apr_array_header_t *fhir_search_index(const char *type, const fhir_store_resource_t *stored,
+apr_array_header_t *fhir_search_index(const char *type, const char *id, const fhir_store_resource_t *stored,
                                       const fhir_addresses_t *addresses, apr_pool_t *pool);
 /* Case, accents and punctuation folded, white space run together: how strings are compared (search.html#string). */
 const char *fhir_search_fold(const char *text, apr_pool_t *pool);
@@ -132,10 +133,18 @@ typedef struct fhir_sort_key_t {
 } fhir_sort_key_t;
 #define FHIR_SEARCH_SORT_MAX 4
 
+/* What the searcher may find: any alternative, each an array of fhir_criterion_t that must all hold (empty: holds
+ * always). No alternative: nothing. */
+typedef struct fhir_restriction_t {
+    apr_array_header_t *alternatives; /* of const apr_array_header_t * */
+} fhir_restriction_t;
+
 typedef enum fhir_total_t { FHIR_TOTAL_NONE = 0, FHIR_TOTAL_ESTIMATE, FHIR_TOTAL_ACCURATE } fhir_total_t;
 typedef struct fhir_search_t {
     const char *type;
     apr_array_header_t *criteria; /* of fhir_criterion_t; all must match */
+    /* Of fhir_restriction_t, all must hold, besides the criteria; NULL: none. Never part of links or `canonical`. */
+    const apr_array_header_t *restrictions;
     apr_array_header_t *includes; /* of fhir_include_t */
     /* Of const char *: names that are not understood; name=value if only the value is not. */
     apr_array_header_t *ignored;
@@ -163,7 +172,12 @@ typedef struct fhir_search_t {
 fhir_error_t *fhir_search_parse(fhir_search_t **search, const char *type, const apr_array_header_t *parameters,
                                 int strict, const fhir_addresses_t *addresses, apr_pool_t *pool) FHIR_MUST_CHECK;
 
-/* Does a resource with these index values (and id, last_updated) match all criteria? */
+/* Does a resource with these index values (and id, last_updated) match all criteria and restrictions? */
 int fhir_search_matches(const fhir_search_t *search, const fhir_resource_t *resource, const apr_array_header_t *values);
+/* The criteria alone (of fhir_criterion_t). */
+int fhir_criteria_match(const apr_array_header_t *criteria, const fhir_resource_t *resource,
+                        const apr_array_header_t *values);
+/* Do the values of the parameter come from one of these top-level elements (of const char *)? */
+int fhir_search_looks_at(const char *type, const char *parameter, const apr_array_header_t *elements);
 
 #endif

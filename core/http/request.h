@@ -25,10 +25,11 @@ typedef struct fhir_request_t {
     const char *path;  /* decoded and normalised, begins with '/' */
     const char *query; /* raw, without '?', NULL if none */
     const apr_table_t *headers;
-    fhir_body_t *body;        /* never NULL; an absent body has length 0 */
-    const char *httpd_user;   /* established by an httpd authentication module, NULL if none */
-    const char *peer_address; /* textual IP */
-    int secure;               /* TLS */
+    fhir_body_t *body;            /* never NULL; an absent body has length 0 */
+    const char *httpd_user;       /* established by an httpd authentication module, NULL if none */
+    const char *operator_project; /* set by core/app/operate.c alone: fhirbinctl acts for this project */
+    const char *peer_address;     /* textual IP; NULL: fhirbinctl */
+    int secure;                   /* TLS */
     const char *request_id;
     apr_time_t received; /* also "now" for every decision about this request */
     apr_time_t deadline; /* for database and store calls that move no body bytes */

@@ -9,7 +9,7 @@
 
 #include "../base/call.h"
 #include "../base/principal.h"
-#include "../fhir/binary.h"
+#include "../fhir/subject.h"
 
 #include <apr_tables.h>
 
@@ -43,11 +43,21 @@ typedef struct fhir_binary_facts_t {
     const fhir_membership_t *membership; /* NULL: the principal has none */
     const fhir_binary_t *current;        /* newest version (may be a tombstone); NULL: no such Binary in the project */
     const fhir_binary_t *version;        /* the version asked for; NULL: no such version */
+    /* The resource that each version's security_context names, with is_context; NULL: it names none. The same pointer
+     * if both are equal. What is no resource of this project has `there` 0. Not loaded for administrators. */
+    fhir_subject_t *context;
+    fhir_subject_t *version_context;
 } fhir_binary_facts_t;
-/* binary_id NULL: membership only. version_id NULL: `version` is `current`. Looks only in the principal's project. */
+/* binary_id NULL: membership only. version_id NULL: `version` is `current`. Looks only in the principal's project.
+ * with_content: contexts come with their text. */
 fhir_error_t *fhir_meta_load_binary(fhir_binary_facts_t *facts, fhir_meta_t *meta, const fhir_principal_key_t *key,
-                                    const char *binary_id, const char *version_id,
+                                    const char *binary_id, const char *version_id, int with_content,
                                     const fhir_call_t *call) FHIR_MUST_CHECK;
+/* The contexts that `references` (array of const char *, NULL ones allowed) name: array of fhir_subject_t * in the same
+ * order, NULL for NULL, equal ones shared. One round trip however many; none if there is nothing to load. */
+fhir_error_t *fhir_meta_load_contexts(apr_array_header_t **contexts, fhir_meta_t *meta, const char *project_id,
+                                      const apr_array_header_t *references, int with_content,
+                                      const fhir_call_t *call) FHIR_MUST_CHECK;
 typedef struct fhir_signed_facts_t {
     int key_active;                      /* the signing key exists and is not revoked */
     const fhir_membership_t *membership; /* that issued the URL; NULL: gone */

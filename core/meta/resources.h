@@ -11,12 +11,13 @@ typedef struct fhir_resource_facts_t {
     const fhir_membership_t *membership; /* NULL: the principal has none */
     const fhir_resource_t *current;      /* newest version (may be a tombstone); NULL: no such resource */
     const fhir_resource_t *version;      /* the version asked for; NULL: no such version */
+    fhir_subject_t *subject;             /* of `current`, its resource; a tombstone is not `there`. NULL: no current */
 } fhir_resource_facts_t;
 /* Membership, head and version of one resource of the principal's project. type and id NULL: membership only.
  * version_id NULL: `version` is `current`. If the version asked for is not the current one, `current` comes without
- * meta and body. */
+ * meta and body, unless `with_content`. */
 fhir_error_t *fhir_meta_load_resource(fhir_resource_facts_t *facts, fhir_meta_t *meta, const fhir_principal_key_t *key,
-                                      const char *type, const char *id, const char *version_id,
+                                      const char *type, const char *id, const char *version_id, int with_content,
                                       const fhir_call_t *call) FHIR_MUST_CHECK;
 
 /* Newest first: array of fhir_resource_t *, as fhir_meta_history. */
@@ -74,6 +75,23 @@ typedef struct fhir_resource_change_t {
  * fhir_meta_commit. */
 fhir_error_t *fhir_meta_resource_commit(const fhir_resource_t **resource, fhir_meta_t *meta,
                                         const fhir_resource_change_t *change, const fhir_call_t *call) FHIR_MUST_CHECK;
+
+/* ---- access policies ---- */
+
+/* A version of an AccessPolicy never changes, so what was read under its version id may be kept. */
+typedef struct fhir_policy_text_t {
+    const char *id;
+    const char *version_id;
+    const char *body; /* NULL: there is no such version */
+} fhir_policy_text_t;
+/* The policies that a membership's `policies` names: array of fhir_policy_text_t. One round trip; none for "". */
+fhir_error_t *fhir_meta_load_policies(apr_array_header_t **policies, fhir_meta_t *meta, const char *project_id,
+                                      const char *names, const fhir_call_t *call) FHIR_MUST_CHECK;
+/* Binaries of the project that are not deleted and have no security context, by id, after `after` (NULL: from the
+ * beginning), at most `count`: array of fhir_binary_t *. *total may be NULL. */
+fhir_error_t *fhir_meta_binaries_without_context(apr_array_header_t **binaries, apr_off_t *total, fhir_meta_t *meta,
+                                                 const char *project_id, const char *after, int count,
+                                                 const fhir_call_t *call) FHIR_MUST_CHECK;
 
 /* ---- several writes at once ---- */
 

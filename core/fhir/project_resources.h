@@ -1,0 +1,23 @@
+/* The resources that a project is administered with. They are not of FHIR R4: AccessPolicy and ProjectMembership in the
+ * form that Medplum gave them.
+ *
+ * AccessPolicy: see core/auth/policy.h; `name` is required.
+ * ProjectMembership: user (required, never changes): who it is for,
+ *     {"reference": "ClientApplication/{client id}"}                    a client of this server
+ *     {"identifier": {"system": "{issuer URL}", "value": "{sub}"}}      a user of an outside issuer
+ *     {"identifier": {"value": "{user}"}}                               a user that httpd itself authenticates
+ *   profile: {"reference": "Practitioner/1"}; admin: boolean; active: boolean, absent: true;
+ *   accessPolicy: {"reference": "AccessPolicy/x"}, the same as one entry of access without parameters;
+ *   access[]: policy {"reference"}, parameter[]: name, valueString | valueReference {"reference"}. */
+#ifndef FHIR_FHIR_PROJECT_RESOURCES_H
+#define FHIR_FHIR_PROJECT_RESOURCES_H
+
+#include "resource.h"
+
+/* AccessPolicy or ProjectMembership, written and read by administrators only. */
+int fhir_is_project_resource(const char *type);
+/* Checks the shape, after fhir_resource_check. Unknown members are refused here: a misspelt restriction must not pass
+ * for none. UNPROCESSABLE with an expression and advice. Other types: nothing. */
+fhir_error_t *fhir_project_resource_check(const fhir_sent_resource_t *sent, apr_pool_t *pool) FHIR_MUST_CHECK;
+
+#endif
