@@ -120,3 +120,25 @@ SWITCH(fhir_set_require_security_context, require_security_context)
 SWITCH(fhir_set_update_create, update_create)
 SWITCH(fhir_set_accept_json_as_fhir, accept_json_as_fhir)
 SWITCH(fhir_set_fill_attachments, fill_attachments)
+
+fhir_error_t *fhir_set_signed_urls_end_with_membership(fhir_settings_t *settings, int count, const char *const *values)
+{
+    int ends = 0;
+    (void)count;
+    FHIR_TRY(set_switch(settings, &ends, values[0]));
+    settings->signed_urls_outlive_membership = !ends;
+    return NULL;
+}
+
+fhir_error_t *fhir_set_create_under_context(fhir_settings_t *settings, int count, const char *const *values)
+{
+    (void)count;
+    if (strcasecmp(values[0], "update") != 0 && strcasecmp(values[0], "read") != 0) {
+        return fhir_error_public(settings->pool, FHIR_ERROR_INVALID,
+                                 "'%.64s' is neither update nor read. Write update, or read to let whoever may read a "
+                                 "resource add Binaries to it.",
+                                 values[0]);
+    }
+    settings->create_needs_read = strcasecmp(values[0], "read") == 0;
+    return NULL;
+}

@@ -111,7 +111,7 @@ static void test_table_is_sound(void)
         CU_ASSERT(row->max_arguments < 0 || row->max_arguments >= row->min_arguments);
         CU_ASSERT_PTR_NOT_NULL(row->set);
     }
-    CU_ASSERT_EQUAL(rows, 35);
+    CU_ASSERT_EQUAL(rows, 37);
 }
 
 static int same_words(const apr_array_header_t *one, const apr_array_header_t *other)
@@ -161,6 +161,8 @@ static void test_defaults_are_those_of_the_table(void)
     CU_ASSERT_EQUAL(plain->request_timeout, told->request_timeout);
     CU_ASSERT_EQUAL(plain->body_timeout, told->body_timeout);
     CU_ASSERT_EQUAL(plain->require_security_context, told->require_security_context);
+    CU_ASSERT_EQUAL(plain->create_needs_read, told->create_needs_read);
+    CU_ASSERT_EQUAL(plain->signed_urls_outlive_membership, told->signed_urls_outlive_membership);
     CU_ASSERT_EQUAL(plain->update_create, told->update_create);
     CU_ASSERT_EQUAL(plain->accept_json_as_fhir, told->accept_json_as_fhir);
     CU_ASSERT(same_words(plain->refused_content_types, told->refused_content_types));
@@ -251,6 +253,26 @@ static void test_numbers(void)
     ASSERT_ADVICE("on or off", set(settings, "FhirBinaryUpdateCreate", "yes", NULL));
     FHIR_ASSERT_OK(set(settings, "FhirBinaryUpdateCreate", "On", NULL));
     CU_ASSERT_EQUAL(settings->update_create, 1);
+}
+
+static void test_access(void)
+{
+    fhir_settings_t *settings = fresh();
+    CU_ASSERT_EQUAL(settings->create_needs_read, 0);
+    CU_ASSERT_EQUAL(settings->signed_urls_outlive_membership, 0);
+    ASSERT_ADVICE("update nor read", set(settings, "FhirBinaryCreateUnderContext", "on", NULL));
+    ASSERT_ADVICE("update nor read", set(settings, "FhirBinaryCreateUnderContext", "reads", NULL));
+    FHIR_ASSERT_OK(set(settings, "FhirBinaryCreateUnderContext", "Read", NULL));
+    CU_ASSERT_EQUAL(settings->create_needs_read, 1);
+    ASSERT_ADVICE("on or off", set(settings, "FhirBinarySignedURLsEndWithMembership", "never", NULL));
+    CU_ASSERT_EQUAL(settings->signed_urls_outlive_membership, 0);
+    FHIR_ASSERT_OK(set(settings, "FhirBinarySignedURLsEndWithMembership", "OFF", NULL));
+    CU_ASSERT_EQUAL(settings->signed_urls_outlive_membership, 1);
+    settings = fresh();
+    FHIR_ASSERT_OK(set(settings, "FhirBinaryCreateUnderContext", "update", NULL));
+    FHIR_ASSERT_OK(set(settings, "FhirBinarySignedURLsEndWithMembership", "on", NULL));
+    CU_ASSERT_EQUAL(settings->create_needs_read, 0);
+    CU_ASSERT_EQUAL(settings->signed_urls_outlive_membership, 0);
 }
 
 static void test_lists(void)
@@ -557,6 +579,7 @@ static const fhir_unit_test_t tests[] = {
     {"wrong names and counts", test_wrong_names_and_counts},
     {"urls", test_urls},
     {"numbers", test_numbers},
+    {"access", test_access},
     {"lists", test_lists},
     {"database", test_database},
     {"database file", test_database_file},
