@@ -159,6 +159,13 @@ fhir_error_t *fhir_authenticate(fhir_exchange_t *exchange)
     if (principal->key.kind != 0) {
         return NULL;
     }
+    /* Never over HTTP: httpd/request_in.c leaves it NULL, and a guard sees to it that nobody else sets it. */
+    if (exchange->request->operator_project) {
+        principal->key.kind = FHIR_PRINCIPAL_OPERATOR;
+        principal->key.issuer = "";
+        principal->key.subject = exchange->request->operator_project;
+        return NULL;
+    }
     /* An authentication module that the administrator put in front has already spent the Authorization header. */
     if (exchange->request->httpd_user) {
         principal->key.kind = FHIR_PRINCIPAL_HTTPD;

@@ -28,6 +28,7 @@ typedef struct fhir_request_t {
     fhir_body_t *body;            /* never NULL; an absent body has length 0 */
     const char *httpd_user;       /* established by an httpd authentication module, NULL if none */
     const char *operator_project; /* set by core/app/operate.c alone: fhirbinctl acts for this project */
+    const char *operator_name;    /* with it: the account that runs fhirbinctl */
     const char *peer_address;     /* textual IP; NULL: fhirbinctl */
     int secure;                   /* TLS */
     const char *request_id;
