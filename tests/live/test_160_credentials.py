@@ -193,9 +193,9 @@ def issuers(postgres):
     web.shutdown()
 
 
-def ask(issuers, token, method="POST", target="Binary", body=b"x"):
+def ask(issuers, token, method="POST", target="Binary", body=b"x", content_type="text/plain"):
     return issuers.server.request(method, "/fhir/R4/" + target,
-                                  {"Authorization": "Bearer " + token, "Content-Type": "text/plain"}, body)
+                                  {"Authorization": "Bearer " + token, "Content-Type": content_type}, body)
 
 
 def login_claims(**more):
@@ -377,13 +377,22 @@ def test_scopes_narrow(server, alice, scope, allowed):
             checks.outcome(answer, 403)
 
 
+def patient_of(issuers):
+    """A new Patient; gives its id."""
+    made = ask(issuers, issuers.keys["rs"].sign(login_claims()), target="Patient", body=b'{"resourceType":"Patient"}',
+               content_type=checks.FHIR_JSON)
+    assert made.status == 201, made
+    return made.json()["id"]
+
+
 def test_patient_scope_reaches_its_own_context(issuers):
-    """patient/ scopes reach a Binary whose security context is the patient of the launch."""
+    """patient/ scopes reach a Binary whose security context is in the compartment of the launch's patient."""
+    own, other = patient_of(issuers), patient_of(issuers)
     whole = issuers.keys["rs"].sign(login_claims())
     made = issuers.server.request("POST", "/fhir/R4/Binary", {
-        "Authorization": "Bearer " + whole, "Content-Type": "text/plain", "X-Security-Context": "Patient/7"}, b"p7")
+        "Authorization": "Bearer " + whole, "Content-Type": "text/plain", "X-Security-Context": f"Patient/{own}"}, b"p7")
     identity, _ = checks.created(made, issuers.server.fhir_base)
-    for patient, status in (("7", 200), ("8", 403), (None, 403)):
+    for patient, status in ((own, 200), (other, 404), (None, 403)):
         claims = login_claims(scope="patient/Binary.rs")
         if patient:
             claims["patient"] = patient

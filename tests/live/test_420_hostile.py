@@ -4,7 +4,7 @@ import time
 
 import pytest
 from harness import checks, wire
-from test_160_credentials import issuers, login_claims  # noqa: F401
+from test_160_credentials import issuers, login_claims, patient_of  # noqa: F401
 from test_510_plugins import faulty
 
 
@@ -92,17 +92,18 @@ def test_if_none_match_holds_until_the_end(start):
 def test_patient_scope_is_judged_by_what_is_overwritten(issuers):
     """A Binary that left the patient's reach while his upload ran is not his to overwrite."""
     whole = {"Authorization": "Bearer " + issuers.keys["rs"].sign(login_claims()), "Content-Type": "text/plain"}
-    scoped = login_claims(scope="patient/Binary.cruds", patient="7")
+    own, other = patient_of(issuers), patient_of(issuers)
+    scoped = login_claims(scope="patient/Binary.cruds", patient=own)
     patient = {"Authorization": "Bearer " + issuers.keys["rs"].sign(scoped), "Content-Type": "text/plain"}
     server = issuers.server
-    made = server.request("POST", "/fhir/R4/Binary", {**whole, "X-Security-Context": "Patient/7"}, b"first")
+    made = server.request("POST", "/fhir/R4/Binary", {**whole, "X-Security-Context": f"Patient/{own}"}, b"first")
     identity, _ = checks.created(made, server.fhir_base)
     target = f"/fhir/R4/Binary/{identity}"
     slow = begin_and_wait(server, target, patient)
-    assert server.request("PUT", target, {**whole, "X-Security-Context": "Patient/8"}, b"moved").status == 200
+    assert server.request("PUT", target, {**whole, "X-Security-Context": f"Patient/{other}"}, b"moved").status == 200
     checks.outcome(end(slow, b"his!"), 409)
     assert server.request("GET", target, whole).body == b"moved"
-    checks.outcome(server.request("PUT", target, patient, b"his"), 403)
+    checks.outcome(server.request("PUT", target, patient, b"his"), 405)  # as for an id that nobody used
 
 
 # ---- what caches may keep ----

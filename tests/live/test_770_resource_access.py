@@ -24,7 +24,7 @@ INTERACTIONS = {  # letter of SMART v2: what it needs
 @pytest.mark.parametrize("scope, letters", [
     ("user/Patient.rs", "rs"), ("user/Patient.read", "rs"), ("user/Patient.write", "cud"), ("user/Patient.*", "cruds"), ("user/*.cruds", "cruds"),
     ("system/Patient.c", "c"), ("system/*.s", "s"), ("user/Patient.d", "d"), ("user/Patient.r user/Patient.u", "ru"), ("user/Observation.cruds", ""),
-    ("user/Binary.cruds", ""), ("openid profile", None), ("patient/Patient.cruds", ""), ("user/Patient.rs?_id=x", "")])
+    ("user/Binary.cruds", ""), ("openid profile", None), ("patient/Patient.cruds", "")])
 def test_scopes(alice, scope, letters):
     for letter, make in INTERACTIONS.items():
         identity = create(alice, {"resourceType": "Patient"})["id"]
@@ -34,6 +34,20 @@ def test_scopes(alice, scope, letters):
             assert answer.status in ((200, 201, 204) if letters is not None else (200, 201, 204, 403)), (letter, answer)
         else:
             checks.outcome(answer, 403)
+
+
+def test_scopes_with_constraints(alice):
+    made, other = (create(alice, {"resourceType": "Patient", "gender": gender})["id"] for gender in ("male", "female"))
+    scope = f"user/Patient.rs?_id={made}"
+    assert asked(alice, scope, "GET", f"Patient/{made}").status == 200
+    checks.outcome(asked(alice, scope, "GET", f"Patient/{other}"), 404)
+    answer = asked(alice, scope, "GET", f"Patient?_id={made},{other}")
+    assert [entry["resource"]["id"] for entry in answer.json()["entry"]] == [made], answer
+    assert asked(alice, "user/Patient.rs?gender=male", "GET", f"Patient/{made}").status == 200
+    checks.outcome(asked(alice, "user/Patient.rs?gender=male", "GET", f"Patient/{other}"), 404)
+    for constraint in "nonsense=1", "general-practitioner.name=x", "gender:sounds-like=male", "_count=1":
+        answer = asked(alice, f"user/Patient.rs?{constraint}", "GET", f"Patient/{made}")
+        checks.outcome(answer, answer.status if answer.status == 404 else 403)
 
 
 def test_other_interactions_need_what_they_do(alice):
@@ -103,14 +117,18 @@ def test_patient_scopes_reach_that_patient_only(issuer):
     mine, other = create(who, {"resourceType": "Patient"})["id"], create(who, {"resourceType": "Patient"})["id"]
     fields = headers("patient/*.cruds", patient=mine)
     assert asked(who, None, "GET", f"Patient/{mine}", fields=fields).status == 200
-    for method, target, body, more in (("GET", f"Patient/{other}", None, {}), ("GET", "Patient", None, {}), ("GET", f"Patient?_id={mine}", None, {}),
-                                       ("GET", "Observation", None, {}), ("POST", "Observation", b'{"resourceType":"Observation"}', KIND),
-                                       ("DELETE", f"Patient/{other}", None, {}), ("PATCH", f"Patient/{other}", b"[]", {"Content-Type": PATCH}),
-                                       ("GET", "Patient/never", None, {}), ("PUT", f"Patient?_id={mine}", b"{}", KIND)):
-        checks.outcome(asked(who, None, method, target, body, more, fields), 403)
+    for method, target, body, more, status in (
+            ("POST", "Observation", b'{"resourceType":"Observation"}', KIND, 403),
+            ("GET", f"Patient/{other}", None, {}, 404), ("GET", "Patient/never", None, {}, 404),
+            ("DELETE", f"Patient/{other}", None, {}, 404), ("PATCH", f"Patient/{other}", b"[]", {"Content-Type": PATCH}, 404)):
+        checks.outcome(asked(who, None, method, target, body, more, fields), status)
+    for target, found in ("Patient", [mine]), (f"Patient?_id={mine},{other}", [mine]), (f"Patient?_id={other}", []), ("Observation", []):
+        answer = asked(who, None, "GET", target, fields=fields)
+        assert answer.status == 200 and [item["resource"]["id"] for item in answer.json().get("entry", [])] == found, answer
     answer = asked(who, None, "PUT", f"Patient/{mine}", json.dumps({"resourceType": "Patient", "id": mine}).encode(), KIND, fields)
     assert shown(answer)["id"] == mine
-    checks.outcome(asked(who, None, "GET", f"Patient/{mine}", fields=headers("patient/*.cruds")), 403)
+    for target in f"Patient/{mine}", f"Patient/{other}", "Patient":
+        checks.outcome(asked(who, None, "GET", target, fields=headers("patient/*.cruds")), 403)
 
 
 def test_patient_scopes_see_binaries_of_that_patient(issuer):
@@ -160,7 +178,7 @@ def test_auth_me(alice):
     assert answer.status == 200 and checks.media_type(answer) == "application/json", answer
     me = answer.json()
     assert me["project"] == {"resourceType": "Project", "id": alice.project_id}
-    assert me["membership"]["resourceType"] == "ProjectMembership" and me["membership"]["id"] and me["membership"]["admin"] is False
+    assert me["membership"]["resourceType"] == "ProjectMembership" and me["membership"]["id"] and me["membership"]["admin"] is True
     assert me["membership"]["project"] == {"reference": f"Project/{alice.project_id}"}
     assert me["profile"]["resourceType"] and me["profile"]["id"] == alice.id
     assert me["config"] == {"resourceType": "UserConfiguration"}

@@ -42,10 +42,11 @@ class Cli:
     def project_create(self, name):
         return self.field(self.run("project", "create", name), "project")
 
-    def client_create(self, project, name, *more):
-        """Gives (id, secret)."""
-        text = self.run("client", "create", "--project", project, "--name", name, *more)
+    def client_create(self, project, name, *more, admin=True):
+        """Gives (id, secret). Administrators, unless the test is about access: others may do nothing without policy."""
+        text = self.run("client", "create", "--project", project, "--name", name, *more, *["--admin"] * admin)
         return self.field(text, "client"), self.field(text, "secret")
 
-    def membership_create(self, project, *more):
-        return self.field(self.run("membership", "create", "--project", project, *more), "membership")
+    def membership_create(self, project, *more, admin=True):
+        """Gives its id."""
+        return self.field(self.run("membership", "create", "--project", project, *more, *["--admin"] * admin), "membership")
