@@ -1,16 +1,11 @@
 /* Background work of a child: one thread for each application that fetches attachments of other servers. Of all the
  * children of a host only a few work at a time: they hold places, which are record locks of one file that lives in
  * memory, so that the system gives back the place of a child that was killed. */
-#include "glue.h"
+#include "worker_thread.h"
 
 #include "../core/app/external_fetch.h"
 
-#include <apr_thread_cond.h>
-#include <apr_thread_mutex.h>
-#include <apr_thread_proc.h>
 #include <fcntl.h>
-#include <pthread.h>
-#include <signal.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -23,11 +18,7 @@ typedef struct worker_t {
     const fhir_log_t *log;
     int first_place; /* in the file of places */
     int failing;     /* has said so */
-    apr_pool_t *pool;
-    apr_thread_t *thread;
-    apr_thread_mutex_t *mutex; /* guards what follows */
-    apr_thread_cond_t *woken;
-    int stopping;
+    fhir_worker_thread_t *thread;
 } worker_t;
 
 /* Opened before there are children, who inherit it. -1: nobody fetches. */
@@ -89,37 +80,18 @@ static int take_place(const worker_t *worker)
     return 0;
 }
 
-static int is_stopping(void *baton)
-{
-    worker_t *worker = baton;
-    int stopping;
-    apr_thread_mutex_lock(worker->mutex);
-    stopping = worker->stopping;
-    apr_thread_mutex_unlock(worker->mutex);
-    return stopping;
-}
-
-static void pause_for(worker_t *worker, apr_interval_time_t time)
-{
-    apr_thread_mutex_lock(worker->mutex);
-    if (!worker->stopping) {
-        apr_thread_cond_timedwait(worker->woken, worker->mutex, time);
-    }
-    apr_thread_mutex_unlock(worker->mutex);
-}
-
 /* How long to wait until the next look. */
-static apr_interval_time_t work_once(worker_t *worker)
+static apr_interval_time_t work_once(worker_t *worker, fhir_worker_thread_t *thread, apr_pool_t *parent)
 {
     apr_pool_t *pool;
     fhir_error_t *error;
     apr_interval_time_t wait = PAUSE;
     int worked = 0;
-    if (apr_pool_create(&pool, worker->pool) != APR_SUCCESS) {
+    if (apr_pool_create(&pool, parent) != APR_SUCCESS) {
         return LONG_PAUSE;
     }
-    error = fhir_external_fetch_run(&worked, worker->app, is_stopping, worker, pool);
-    if (error && !is_stopping(worker)) {
+    error = fhir_external_fetch_run(&worked, worker->app, fhir_worker_thread_is_stopping, thread, pool);
+    if (error && !fhir_worker_thread_is_stopping(thread)) {
         fhir_log_error(worker->log, worker->failing ? FHIR_LOG_DEBUG : FHIR_LOG_WARNING, error,
                        "looking for attachments to fetch; trying on");
         wait = LONG_PAUSE;
@@ -131,69 +103,23 @@ static apr_interval_time_t work_once(worker_t *worker)
     return wait;
 }
 
-static void *APR_THREAD_FUNC run(apr_thread_t *thread, void *baton)
+static void work(fhir_worker_thread_t *thread, void *baton, apr_pool_t *pool)
 {
     worker_t *worker = baton;
     int has_place = 0;
-    (void)thread;
-    while (!is_stopping(worker)) {
+    while (!fhir_worker_thread_is_stopping(thread)) {
         apr_interval_time_t wait = LONG_PAUSE;
         has_place = has_place || take_place(worker);
         if (has_place) {
-            wait = work_once(worker);
+            wait = work_once(worker, thread, pool);
         }
         if (wait > 0) {
-            pause_for(worker, wait);
+            fhir_worker_thread_pause_for(thread, wait);
         }
     }
-    return NULL;
 }
 
 /* ---- the child ---- */
-
-static void tell_to_stop(worker_t *worker)
-{
-    apr_thread_mutex_lock(worker->mutex);
-    worker->stopping = 1;
-    apr_thread_cond_signal(worker->woken);
-    apr_thread_mutex_unlock(worker->mutex);
-}
-
-/* Before the pools of the applications go. */
-static apr_status_t stop_worker(void *data)
-{
-    worker_t *worker = data;
-    apr_status_t status;
-    tell_to_stop(worker);
-    apr_thread_join(&status, worker->thread);
-    return APR_SUCCESS;
-}
-
-/* httpd's signals are for its own threads. */
-static apr_status_t start_thread(worker_t *worker)
-{
-    sigset_t all;
-    sigset_t before;
-    apr_status_t status;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    status = apr_thread_create(&worker->thread, NULL, run, worker, worker->pool);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return status;
-}
-
-static apr_status_t start_worker(worker_t *worker)
-{
-    apr_status_t status;
-    if (!worker->pool) {
-        return APR_ENOMEM;
-    }
-    status = apr_thread_mutex_create(&worker->mutex, APR_THREAD_MUTEX_DEFAULT, worker->pool);
-    if (status == APR_SUCCESS) {
-        status = apr_thread_cond_create(&worker->woken, worker->pool);
-    }
-    return status == APR_SUCCESS ? start_thread(worker) : status;
-}
 
 void fhir_httpd_background_start(apr_pool_t *pchild, server_rec *s, const fhir_server_t *server, fhir_app_t *app,
                                  const fhir_log_t *log)
@@ -207,14 +133,12 @@ void fhir_httpd_background_start(apr_pool_t *pchild, server_rec *s, const fhir_s
     worker->app = app;
     worker->log = log;
     worker->first_place = server->slot * PLACES;
-    worker->pool = fhir_httpd_child_pool(pchild);
-    status = start_worker(worker);
+    status = fhir_worker_thread_start(&worker->thread, work, worker, pchild);
     if (status != APR_SUCCESS) {
         ap_log_error(APLOG_MARK, APLOG_ERR, status, s,
                      "fhir_binary: no thread in this child to fetch attachments of other servers");
         return;
     }
-    apr_pool_pre_cleanup_register(pchild, worker, stop_worker);
     if (!workers) {
         workers = apr_array_make(pchild, 1, sizeof(worker_t *));
     }
@@ -228,6 +152,6 @@ void fhir_httpd_background_stop(apr_pool_t *pchild, int graceful)
     (void)pchild;
     (void)graceful;
     for (i = 0; workers && i < workers->nelts; i++) {
-        tell_to_stop(APR_ARRAY_IDX(workers, i, worker_t *));
+        fhir_worker_thread_tell_to_stop(APR_ARRAY_IDX(workers, i, worker_t *)->thread);
     }
 }
