@@ -66,7 +66,7 @@ static fhir_error_t *prepare(fhir_resource_change_t *change, const fhir_attach_t
     change->id = resource->id;
     change->expected_version = resource->version_id;
     change->stored = stored;
-    change->index_values = fhir_search_index(resource->type, stored, &addresses, pool);
+    change->index_values = fhir_search_index(resource->type, resource->id, stored, &addresses, pool);
     return fhir_random_uuid(&change->version_id, pool);
 }
 

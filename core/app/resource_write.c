@@ -157,7 +157,7 @@ static fhir_error_t *store_form(fhir_resource_write_t *write, const fhir_exchang
     FHIR_TRY(fhir_resource_prepare(stored, &write->sent, &how, exchange->pool));
     FHIR_TRY(pins.error);
     write->change.stored = stored;
-    write->change.index_values = fhir_search_index(write->type, stored, &addresses, exchange->pool);
+    write->change.index_values = fhir_search_index(write->type, write->id, stored, &addresses, exchange->pool);
     return write->change.index_values->nelts <= FHIR_INDEX_VALUES_MAX ? NULL : too_many_values(exchange->pool);
 }
 

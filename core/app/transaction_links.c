@@ -47,7 +47,7 @@ static fhir_error_t *index_part(fhir_part_t *part, const fhir_transact_t *transa
     how.addresses = &addresses;
     how.attachments_max = FHIR_ATTACHMENTS_MAX;
     FHIR_TRY(fhir_resource_prepare(&stored, &part->write.sent, &how, transact->pool));
-    part->index_values = fhir_search_index(part->write.type, &stored, &addresses, transact->pool);
+    part->index_values = fhir_search_index(part->write.type, part->write.id, &stored, &addresses, transact->pool);
     return NULL;
 }
 

@@ -1,4 +1,5 @@
 /* The searchable values of a resource: follows the paths of its search parameters through its JSON. */
+#include "compartments.h"
 #include "search_private.h"
 #include "search_rows.h"
 
@@ -119,7 +120,36 @@ static const fhir_json_document_t *parse_meta(const char *meta, apr_pool_t *pool
     return fhir_json_parse(&document, text, strlen(text), &fhir_json_resource_limits, pool) ? NULL : document;
 }
 
-apr_array_header_t *fhir_search_index(const char *type, const fhir_store_resource_t *stored,
+/* ---- compartments ---- */
+
+/* The rows so far that lead to the compartment. Those to other servers have a URL for a code. */
+static void add_memberships(fhir_search_rows_t *rows, const char *compartment, int count)
+{
+    const char *parameters = fhir_compartment_parameters(compartment, rows->type);
+    int i;
+    for (i = 0; parameters && i < count; i++) {
+        const fhir_index_value_t row = APR_ARRAY_IDX(rows->values, i, fhir_index_value_t);
+        if (row.type == FHIR_SEARCH_REFERENCE && strcmp(row.system, compartment) == 0 &&
+            fhir_search_listed(parameters, row.name) && fhir_id_valid(row.code)) {
+            fhir_search_row_target(rows, compartment, row.code);
+        }
+    }
+}
+
+static void index_compartments(fhir_search_rows_t *rows, const char *id)
+{
+    const char *const *compartment;
+    int count = rows->values->nelts;
+    rows->parameter = fhir_search_common_parameter(FHIR_COMPARTMENT_PARAMETER);
+    for (compartment = fhir_compartments(); *compartment; compartment++) {
+        if (id && strcmp(*compartment, rows->type) == 0) {
+            fhir_search_row_target(rows, *compartment, id);
+        }
+        add_memberships(rows, *compartment, count);
+    }
+}
+
+apr_array_header_t *fhir_search_index(const char *type, const char *id, const fhir_store_resource_t *stored,
                                       const fhir_addresses_t *addresses, apr_pool_t *pool)
 {
     fhir_search_rows_t rows = {0};
@@ -140,5 +170,6 @@ apr_array_header_t *fhir_search_index(const char *type, const fhir_store_resourc
         parameters = fhir_search_common_parameters(&count);
         index_all(&rows, parameters, count);
     }
+    index_compartments(&rows, id);
     return rows.values;
 }

@@ -7,10 +7,15 @@
 
 /* ---- parameters ---- */
 
+/* _compartment is no parameter of FHIR: access policies use it. */
 static const fhir_search_parameter_t COMMON[] = {
-    {"_id", FHIR_SEARCH_TOKEN, "", NULL},           {"_lastUpdated", FHIR_SEARCH_DATE, "", NULL},
-    {"_profile", FHIR_SEARCH_URI, "profile", NULL}, {"_security", FHIR_SEARCH_TOKEN, "security", NULL},
-    {"_source", FHIR_SEARCH_URI, "source", NULL},   {"_tag", FHIR_SEARCH_TOKEN, "tag", NULL}};
+    {FHIR_COMPARTMENT_PARAMETER, FHIR_SEARCH_REFERENCE, "", "Device|Encounter|Patient|Practitioner|RelatedPerson"},
+    {"_id", FHIR_SEARCH_TOKEN, "", NULL},
+    {"_lastUpdated", FHIR_SEARCH_DATE, "", NULL},
+    {"_profile", FHIR_SEARCH_URI, "profile", NULL},
+    {"_security", FHIR_SEARCH_TOKEN, "security", NULL},
+    {"_source", FHIR_SEARCH_URI, "source", NULL},
+    {"_tag", FHIR_SEARCH_TOKEN, "tag", NULL}};
 
 const fhir_search_parameter_t *fhir_search_common_parameters(int *count)
 {

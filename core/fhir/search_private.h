@@ -35,7 +35,9 @@ void fhir_search_reference(fhir_search_reference_t *reference, const char *text,
 
 /* ---- parameters ---- */
 
-/* Parameters of every type, paths within meta: _id, _lastUpdated, _tag, _security, _profile, _source. NULL: none. */
+#define FHIR_COMPARTMENT_PARAMETER "_compartment"
+/* Parameters of every type, paths within meta: _id, _lastUpdated, _tag, _security, _profile, _source, _compartment.
+ * NULL: none. */
 const fhir_search_parameter_t *fhir_search_common_parameter(const char *name);
 const fhir_search_parameter_t *fhir_search_common_parameters(int *count);
 /* A parameter of the type or of every type; NULL: unknown. */

@@ -260,6 +260,14 @@ static void add_reference_node(fhir_search_rows_t *rows, int node)
     }
 }
 
+void fhir_search_row_target(fhir_search_rows_t *rows, const char *type, const char *id)
+{
+    fhir_index_value_t row = {0};
+    row.system = type;
+    row.code = id;
+    add_row(rows, &row);
+}
+
 /* ---- URI ---- */
 
 static void add_uri(fhir_search_rows_t *rows, const char *uri, apr_size_t length)

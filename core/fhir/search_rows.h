@@ -20,6 +20,8 @@ typedef struct fhir_search_rows_t {
 void fhir_search_row_node(fhir_search_rows_t *rows, int node);
 /* A TOKEN without system. */
 void fhir_search_row_code(fhir_search_rows_t *rows, const char *code, apr_size_t length);
+/* A REFERENCE to one of our resources. */
+void fhir_search_row_target(fhir_search_rows_t *rows, const char *type, const char *id);
 /* Where a parameter covers family and given names: whole names too, so that `Ada Lovelace` and `Lovelace Ada` are
  * found.
  */

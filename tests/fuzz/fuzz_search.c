@@ -61,7 +61,7 @@ static void check_matches(const fhir_search_t *one, const fhir_search_t *other, 
     }
     resource.id = "1";
     stored.meta = "\"tag\":[{\"code\":\"a\"}]";
-    values = fhir_search_index(one->type, &stored, &ADDRESSES, pool);
+    values = fhir_search_index(one->type, resource.id, &stored, &ADDRESSES, pool);
     FUZZ_CHECK(fhir_search_matches(one, &resource, values) == fhir_search_matches(other, &resource, values));
 }
 

@@ -9,7 +9,7 @@ static apr_array_header_t *index_of(const char *type, const char *meta, const ch
     fhir_store_resource_t stored = {0};
     FHIR_ASSERT_OK(fhir_json_parse(&stored.document, json, strlen(json), &fhir_json_resource_limits, pool));
     stored.meta = meta;
-    return fhir_search_index(type, &stored, &ADDRESSES, pool);
+    return fhir_search_index(type, "homer", &stored, &ADDRESSES, pool);
 }
 
 static const char *shown(const char *text)
@@ -289,6 +289,65 @@ static void test_long_values(void)
     CU_ASSERT_EQUAL(strlen(row->exact), FHIR_INDEX_TEXT_MAX);
 }
 
+#define COMPARTMENTS(type, json, expected) check(type, json, "_compartment", expected)
+
+/* The resource is `homer`. */
+static void test_compartments(void)
+{
+    COMPARTMENTS("Patient", "{}", "Patient/homer");
+    COMPARTMENTS("Encounter", "{\"subject\":{\"reference\":\"Patient/1\"}}", "Encounter/homer; Patient/1");
+    COMPARTMENTS("Practitioner", "{}", "Practitioner/homer");
+    COMPARTMENTS("RelatedPerson", "{\"patient\":{\"reference\":\"Patient/1\"}}", "Patient/1; RelatedPerson/homer");
+    COMPARTMENTS("Device", "{\"patient\":{\"reference\":\"Patient/1\"}}", "Device/homer");
+    COMPARTMENTS("Media", "{\"subject\":{\"reference\":\"https://ours.example/fhir/R4/Patient/1/_history/2\"}}",
+                 "Patient/1");
+    COMPARTMENTS("Patient",
+                 "{\"link\":[{\"other\":{\"reference\":\"Patient/2\"}},"
+                 "{\"other\":{\"reference\":\"RelatedPerson/3\"}}]}",
+                 "Patient/homer; Patient/2; RelatedPerson/3");
+    COMPARTMENTS("Patient", "{\"link\":[{\"other\":{\"reference\":\"Patient/homer\"}}]}", "Patient/homer");
+    COMPARTMENTS("Observation",
+                 "{\"subject\":{\"reference\":\"Patient/1\"},\"performer\":[{\"reference\":\"Practitioner/2\"},"
+                 "{\"reference\":\"Patient/1\"},{\"reference\":\"Patient/4\"}],"
+                 "\"encounter\":{\"reference\":\"Encounter/5\"},\"device\":{\"reference\":\"Device/6\"}}",
+                 "Device/6; Encounter/5; Patient/1; Patient/4; Practitioner/2");
+    COMPARTMENTS("List", "{}", "");
+    COMPARTMENTS("Basic", "{\"subject\":{\"reference\":\"Patient/1\"}}", "Patient/1"); /* `patient` is of subject */
+}
+
+static void test_outside_compartments(void)
+{
+    /* Other types, parameters that no compartment lists, other servers, contained and logical references. */
+    COMPARTMENTS("Media", "{\"subject\":{\"reference\":\"Group/1\"},\"device\":{\"reference\":\"Device/1\"}}", "");
+    COMPARTMENTS("Patient", "{\"generalPractitioner\":[{\"reference\":\"Patient/9\"}]}", "Patient/homer");
+    COMPARTMENTS("Media", "{\"subject\":{\"reference\":\"https://other.example/Patient/1\"}}", "");
+    COMPARTMENTS("Media", "{\"subject\":{\"reference\":\"https://ours.example/fhir/R4/x/Patient/1\"}}", "");
+    COMPARTMENTS("Media", "{\"subject\":{\"reference\":\"#p\",\"type\":\"Patient\"}}", "");
+    COMPARTMENTS("Media", "{\"subject\":{\"identifier\":{\"value\":\"Patient/1\"},\"type\":\"Patient\"}}", "");
+    COMPARTMENTS("Media", "{\"subject\":{\"reference\":\"Patient/1,2\"}}", "");
+    COMPARTMENTS("Media", "{\"subject\":{\"reference\":\"Patient/1?x\"}}", "");
+    COMPARTMENTS("Task", "{\"for\":{\"reference\":\"Patient/1\"}}", "");
+    COMPARTMENTS("Binary", "{\"securityContext\":{\"reference\":\"Patient/1\"}}", "");
+    COMPARTMENTS("NoSuchType", "{\"subject\":{\"reference\":\"Patient/1\"}}", "");
+    /* What is contained is not the resource. */
+    COMPARTMENTS("Media",
+                 "{\"contained\":[{\"resourceType\":\"Patient\",\"id\":\"1\"},{\"resourceType\":\"Media\","
+                 "\"subject\":{\"reference\":\"Patient/1\"}}]}",
+                 "");
+}
+
+static void test_compartments_without_id(void)
+{
+    fhir_store_resource_t stored = {0};
+    const char *json = "{\"link\":[{\"other\":{\"reference\":\"Patient/2\"}}]}";
+    FHIR_ASSERT_OK(fhir_json_parse(&stored.document, json, strlen(json), &fhir_json_resource_limits, pool));
+    CU_ASSERT_STRING_EQUAL(rows(fhir_search_index("Patient", NULL, &stored, &ADDRESSES, pool), "_compartment"),
+                           "Patient/2");
+    stored.document = NULL;
+    CU_ASSERT_STRING_EQUAL(rows(fhir_search_index("Patient", "1", &stored, &ADDRESSES, pool), "_compartment"),
+                           "Patient/1");
+}
+
 /* Many values cost time in proportion. */
 static void test_many_values(void)
 {
@@ -335,6 +394,9 @@ static const fhir_unit_test_t tests[] = {{"tokens", test_tokens},
                                          {"dates", test_dates},
                                          {"timings", test_timings},
                                          {"meta", test_meta},
+                                         {"compartments", test_compartments},
+                                         {"outside of compartments", test_outside_compartments},
+                                         {"compartments of a resource without id", test_compartments_without_id},
                                          {"odd shapes", test_odd_shapes},
                                          {"long values", test_long_values},
                                          {"many values", test_many_values},

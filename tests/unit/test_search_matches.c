@@ -18,7 +18,8 @@ static int matches(const char *type, const char *json, const char *query)
     CU_ASSERT_TRUE(fhir_date_range(&resource.last_updated, &ignored, "2020-06-15T12:00:00.123456Z"));
     FHIR_ASSERT_OK(fhir_query_parse(&parameters, query, pool));
     FHIR_ASSERT_OK(fhir_search_parse(&search, type, parameters, 1, &ADDRESSES, pool));
-    return search && fhir_search_matches(search, &resource, fhir_search_index(type, &stored, &ADDRESSES, pool));
+    return search &&
+           fhir_search_matches(search, &resource, fhir_search_index(type, resource.id, &stored, &ADDRESSES, pool));
 }
 
 /* A query is marked with + if it finds the resource, with - if not. */
@@ -59,6 +60,24 @@ static void test_own(void)
           "+_lastUpdated=le2020-06-15T12:00:00.123Z", "+_lastUpdated=lt2020-06-15T12:00:00.124Z",
           "+_lastUpdated=2020-06-15T14:00:00%2B02:00", "-_lastUpdated:missing=true",
           "+_lastUpdated=ge2020-06&_lastUpdated=lt2020-07");
+}
+
+#define MEDIA                                                                                                          \
+    "{\"subject\":{\"reference\":\"Patient/1\"},\"operator\":{\"reference\":\"Practitioner/1\"},"                      \
+    "\"encounter\":{\"reference\":\"https://other.example/Encounter/1\"}}"
+
+static void test_compartments(void)
+{
+    CHECK("Media", MEDIA, "+_compartment=Patient/1", "-_compartment=Patient/2", "+_compartment=Patient/2,Patient/1",
+          "+_compartment=Practitioner/1", "-_compartment=Practitioner/2", "-_compartment=Encounter/1",
+          "-_compartment=https://other.example/Encounter/1", "-_compartment=Group/1", "+_compartment=1",
+          "-_compartment=2", "+_compartment:Patient=1", "-_compartment:Encounter=1", "+_compartment:missing=false",
+          "-_compartment:missing=true", "+_compartment=Patient/1&_compartment=Practitioner/1",
+          "-_compartment=Patient/1&_compartment=Encounter/1", "+_compartment=https://ours.example/fhir/R4/Patient/1");
+    CHECK("Media", "{}", "-_compartment=Patient/1", "+_compartment:missing=true");
+    CHECK("Patient", "{}", "+_compartment=Patient/homer", "-_compartment=Practitioner/homer",
+          "-_compartment=Patient/home");
+    CHECK("Library", "{}", "-_compartment=Library/homer", "+_compartment:missing=true");
 }
 
 static void test_tokens(void)
@@ -151,6 +170,7 @@ static void test_periods(void)
 
 static const fhir_unit_test_t tests[] = {{"all and none", test_all_and_none},
                                          {"id, time and meta", test_own},
+                                         {"compartments", test_compartments},
                                          {"tokens", test_tokens},
                                          {"strings", test_strings},
                                          {"references", test_references},
