@@ -130,6 +130,27 @@ typedef struct fhir_binary_use_t {
 /* Array of fhir_binary_use_t. One query. */
 fhir_error_t *fhir_meta_binary_uses(apr_array_header_t **uses, fhir_meta_t *meta, const char *project_id,
                                     const char *binary_id, const fhir_call_t *call) FHIR_MUST_CHECK;
+/* Whom a resource is about, by its search parameters `patient` and `subject`. */
+typedef struct fhir_referrer_subject_t {
+    const char *type;
+    const char *id;
+    int there; /* 0: missing or deleted */
+} fhir_referrer_subject_t;
+/* A current resource with an attachment that names a Binary. */
+typedef struct fhir_referrer_t {
+    int binary;                      /* index into the array that was given */
+    const char *path;                /* the first of these attachments: `Patient.photo[0]` */
+    const fhir_resource_t *resource; /* shared where it names several of the Binaries */
+    apr_array_header_t *subjects; /* of fhir_referrer_subject_t, Patients first, at most FHIR_REFERRER_SUBJECTS_MAX */
+} fhir_referrer_t;
+#define FHIR_REFERRER_SUBJECTS_MAX 4
+#define FHIR_REFERRERS_MAX 100
+/* What has these Binaries (array of const char *, their ids): array of fhir_referrer_t, ordered by binary. Of each
+ * Binary at most FHIR_REFERRERS_MAX + 1: then there are more. Resources come without text unless `with_text`; TOO_LARGE
+ * beyond 32 MiB of it, or for over 50,000 of them. One round trip. */
+fhir_error_t *fhir_meta_referrers(apr_array_header_t **referrers, fhir_meta_t *meta, const char *project_id,
+                                  const apr_array_header_t *binary_ids, int with_text,
+                                  const fhir_call_t *call) FHIR_MUST_CHECK;
 /* Binaries that no current resource names, older than `before`: array of fhir_binary_t *, at most `count`, after the id
  * `after` (NULL: from the first). One query. */
 fhir_error_t *fhir_meta_binaries_unlinked(apr_array_header_t **binaries, fhir_meta_t *meta, const char *project_id,
