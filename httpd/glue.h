@@ -81,6 +81,10 @@ void fhir_httpd_background_start(apr_pool_t *pchild, server_rec *s, const fhir_s
 /* The child will end: takes no more work, gives back what it has. */
 void fhir_httpd_background_stop(apr_pool_t *pchild, int graceful);
 
+/* listener.c */
+/* Once for each application of this child. */
+void fhir_httpd_listener_start(apr_pool_t *pchild, server_rec *s, fhir_app_t *app, const fhir_log_t *log);
+
 /* log_bridge.c */
 const fhir_log_t *fhir_httpd_server_log(server_rec *s, apr_pool_t *pool);
 fhir_log_t fhir_httpd_request_log(request_rec *r);

@@ -136,6 +136,7 @@ void fhir_httpd_child_init(apr_pool_t *pchild, server_rec *s)
                            "opening the stores; every request is answered 503 until httpd is restarted");
             continue;
         }
+        fhir_httpd_listener_start(pchild, s, apps[server->slot], log);
         fhir_httpd_background_start(pchild, s, server, apps[server->slot], log);
     }
 }

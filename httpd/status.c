@@ -77,10 +77,11 @@ int fhir_httpd_count(request_rec *r)
 }
 
 /* Database connections are this child's: other children's can't be seen from here. */
-static void add_connections(const request_rec *r, int *open, int *busy)
+static void add_connections(const request_rec *r, int *open, int *busy, int *listening)
 {
     const server_rec *s;
     *open = *busy = 0;
+    *listening = 1;
     for (s = ap_server_conf ? ap_server_conf : r->server; s; s = s->next) {
         fhir_app_t *app = fhir_httpd_app(s);
         if (app && (s == ap_server_conf || fhir_httpd_server(s) != fhir_httpd_server(ap_server_conf))) {
@@ -88,6 +89,7 @@ static void add_connections(const request_rec *r, int *open, int *busy)
             fhir_app_status(app, &status);
             *open += status.connections_open;
             *busy += status.connections_busy;
+            *listening = *listening && status.listening;
         }
     }
 }
@@ -103,10 +105,11 @@ static int show_status(request_rec *r, int flags)
     int is_short = flags & AP_STATUS_SHORT;
     int open;
     int busy;
+    int listening;
     if (!totals) {
         return DECLINED;
     }
-    add_connections(r, &open, &busy);
+    add_connections(r, &open, &busy, &listening);
     if (!is_short) {
         ap_rputs("<hr />\n<h2>FHIR Binary (mod_fhir_binary " FHIR_VERSION ")</h2>\n<dl>\n", r);
     }
@@ -119,6 +122,8 @@ static int show_status(request_rec *r, int flags)
     show(r, is_short, "FhirBinaryBytesSent", "Bytes sent", get(&totals->sent));
     show(r, is_short, "FhirBinaryConnectionsOpen", "Database connections of this child", (apr_uint64_t)open);
     show(r, is_short, "FhirBinaryConnectionsBusy", "of them busy", (apr_uint64_t)busy);
+    ap_rprintf(r, is_short ? "FhirBinaryListening: %s\n" : "<dt>This child hears of revoked keys and rights: %s</dt>\n",
+               listening ? "yes" : "no");
     if (!is_short) {
         ap_rputs("</dl>\n", r);
     }

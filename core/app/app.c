@@ -67,4 +67,5 @@ void fhir_app_status(fhir_app_t *app, fhir_app_status_t *status)
     status->uploaded = load(&app->uploaded);
     status->reads = load(&app->reads);
     fhir_meta_usage(app->meta, &status->connections_open, &status->connections_busy);
+    status->listening = atomic_load(&app->listening);
 }

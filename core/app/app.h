@@ -37,6 +37,7 @@ typedef struct fhir_app_status_t {
     apr_uint64_t reads;    /* content reads, signed ones included */
     int connections_open;
     int connections_busy;
+    int listening; /* 1: revoked keys and rights are heard of at once */
 } fhir_app_status_t;
 void fhir_app_status(fhir_app_t *app, fhir_app_status_t *status);
 

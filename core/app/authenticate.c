@@ -136,8 +136,9 @@ static fhir_error_t *by_bearer(fhir_exchange_t *exchange, const char *token)
     apr_time_t now = exchange->request->received;
     fhir_claims_t claims;
     if (!fhir_token_cache_get(&claims, exchange->app->tokens, token, now, exchange->pool)) {
+        unsigned generation = fhir_token_cache_generation(exchange->app->tokens);
         FHIR_TRY(verify(&claims, exchange, token));
-        fhir_token_cache_put(exchange->app->tokens, token, &claims, now);
+        fhir_token_cache_put(exchange->app->tokens, token, &claims, generation, now);
     }
     if (strcmp(claims.issuer, exchange->settings->base_url) == 0) {
         principal->key.kind = FHIR_PRINCIPAL_CLIENT;

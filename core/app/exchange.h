@@ -28,7 +28,8 @@ struct fhir_app_t {
     fhir_issuer_keys_t *issuer_keys;
     fhir_secret_cache_t *secrets;
     fhir_token_cache_t *tokens;
-    sem_t secret_slots; /* how many bcrypt checks may start now */
+    atomic_int listening; /* 1: what other nodes change is heard of (invalidate.c) */
+    sem_t secret_slots;   /* how many bcrypt checks may start now */
     atomic_uint_least64_t requests;
     atomic_uint_least64_t refused;
     atomic_uint_least64_t failed;

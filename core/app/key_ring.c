@@ -14,6 +14,7 @@ typedef struct snapshot_t {
     apr_pool_t *pool;
     int users; /* guarded by the ring's mutex; the ring itself counts as one */
     apr_time_t loaded;
+    unsigned generation; /* the ring's when loading began */
     fhir_jwk_set_t *token_set;
     const char *token_signer;
     const char *public_set;
@@ -26,8 +27,9 @@ struct fhir_key_ring_t {
     apr_pool_t *pool;
     fhir_meta_t *meta;
     apr_interval_time_t token_lifetime;
-    apr_thread_mutex_t *mutex;
+    apr_thread_mutex_t *mutex; /* guards what follows */
     snapshot_t *current;
+    unsigned generation; /* how often the keys have changed; a snapshot of an earlier one is stale */
 };
 
 typedef struct hold_t {
@@ -161,12 +163,45 @@ static fhir_error_t *snapshot_create(snapshot_t **snapshot, const fhir_call_t *c
     return NULL;
 }
 
+static unsigned generation(fhir_key_ring_t *ring)
+{
+    unsigned now;
+    lock(ring);
+    now = ring->generation;
+    unlock(ring);
+    return now;
+}
+
+void fhir_key_ring_mark_stale(fhir_key_ring_t *ring)
+{
+    lock(ring);
+    ring->generation++;
+    unlock(ring);
+}
+
+/* Takes the place of the current one, unless that is newer. */
+static void install(fhir_key_ring_t *ring, snapshot_t *fresh)
+{
+    snapshot_t *old;
+    lock(ring);
+    old = ring->current;
+    if (old && old->generation > fresh->generation) {
+        old = fresh;
+    } else {
+        ring->current = fresh;
+    }
+    unlock(ring);
+    if (old) {
+        drop(ring, old);
+    }
+}
+
 static fhir_error_t *reload(fhir_key_ring_t *ring, const fhir_call_t *call)
 {
     snapshot_t *fresh = NULL;
-    snapshot_t *old;
     fhir_error_t *error;
     FHIR_TRY(snapshot_create(&fresh, call));
+    fresh->generation = generation(ring);
     error = load(fresh, ring, call);
     if (error) {
         /* The error may live in the snapshot's pool: keep only what outlives it. */
@@ -176,13 +211,7 @@ static fhir_error_t *reload(fhir_key_ring_t *ring, const fhir_call_t *call)
         apr_pool_destroy(fresh->pool);
         return error;
     }
-    lock(ring);
-    old = ring->current;
-    ring->current = fresh;
-    unlock(ring);
-    if (old) {
-        drop(ring, old);
-    }
+    install(ring, fresh);
     return NULL;
 }
 
@@ -204,17 +233,20 @@ static snapshot_t *hold(fhir_key_ring_t *ring, const fhir_call_t *call)
     return held->snapshot;
 }
 
-/* A snapshot that is at most `age` old. With an old one at hand, a database that is away does no harm. */
+/* A snapshot that is at most `age` old, made after the last change that we heard of. With an old one at hand a database
+ * that is away does no harm, unless a key of it may be revoked. */
 static fhir_error_t *snapshot_get(snapshot_t **snapshot, fhir_key_ring_t *ring, apr_interval_time_t age,
                                   const fhir_call_t *call)
 {
     fhir_error_t *error;
+    int stale;
     *snapshot = hold(ring, call);
-    if (*snapshot && apr_time_now() - (*snapshot)->loaded < age) {
+    stale = *snapshot && (*snapshot)->generation != generation(ring);
+    if (*snapshot && !stale && apr_time_now() - (*snapshot)->loaded < age) {
         return NULL;
     }
     error = reload(ring, call);
-    if (error && *snapshot) {
+    if (error && *snapshot && !stale) {
         fhir_log_error(call->log, FHIR_LOG_WARNING, error, "using the keys loaded before");
         return NULL;
     }

@@ -1,5 +1,6 @@
 /* Our own keys, loaded from the database and shared by the threads of a process: token keys sign and verify access
- * tokens, URL keys sign signed URLs. Reloaded every minute, and at once (at most once a second) for an unknown id.
+ * tokens, URL keys sign signed URLs. Reloaded when they changed, every minute, and at once (at most once a second) for
+ * an unknown id.
  * Whether a URL key is revoked is not answered here: the database says so with each request. */
 #ifndef FHIR_APP_KEY_RING_H
 #define FHIR_APP_KEY_RING_H
@@ -12,6 +13,9 @@ typedef struct fhir_key_ring_t fhir_key_ring_t;
 /* `token_lifetime`: how long a retired token key is still published and accepted. */
 fhir_error_t *fhir_key_ring_create(fhir_key_ring_t **ring, fhir_meta_t *meta, apr_interval_time_t token_lifetime,
                                    apr_pool_t *pool) FHIR_MUST_CHECK;
+
+/* Keys were added, retired or revoked: they are loaded again before the next use. */
+void fhir_key_ring_mark_stale(fhir_key_ring_t *ring);
 
 /* The keys that verify our tokens; valid as long as call->pool. */
 fhir_error_t *fhir_key_ring_token_set(const fhir_jwk_set_t **set, fhir_key_ring_t *ring, const char *key_id,

@@ -4,6 +4,7 @@
 
 #include <apr_thread_mutex.h>
 #include <openssl/evp.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,7 +32,8 @@ typedef struct token_entry_t {
 
 struct fhir_token_cache_t {
     apr_thread_mutex_t *shards[SHARD_COUNT];
-    EVP_MD *sha256; /* fetched once: looking it up by name costs more than digesting */
+    atomic_uint generation; /* how often it was cleared */
+    EVP_MD *sha256;         /* fetched once: looking it up by name costs more than digesting */
     token_entry_t entries[SET_COUNT][WAYS];
 };
 
@@ -182,20 +184,46 @@ static token_entry_t *entry_to_replace(token_entry_t *set, const unsigned char k
     return chosen;
 }
 
-void fhir_token_cache_put(fhir_token_cache_t *cache, const char *token, const fhir_claims_t *claims, apr_time_t now)
+unsigned fhir_token_cache_generation(fhir_token_cache_t *cache)
+{
+    return atomic_load(&cache->generation);
+}
+
+/* The generation first: what is put into a set after its turn is of the new one. */
+void fhir_token_cache_clear(fhir_token_cache_t *cache)
+{
+    int set;
+    int way;
+    atomic_fetch_add(&cache->generation, 1);
+    for (set = 0; set < SET_COUNT; set++) {
+        apr_thread_mutex_lock(cache->shards[set % SHARD_COUNT]);
+        for (way = 0; way < WAYS; way++) {
+            free(cache->entries[set][way].block);
+            cache->entries[set][way].block = NULL;
+        }
+        apr_thread_mutex_unlock(cache->shards[set % SHARD_COUNT]);
+    }
+}
+
+void fhir_token_cache_put(fhir_token_cache_t *cache, const char *token, const fhir_claims_t *claims,
+                          unsigned generation, apr_time_t now)
 {
     token_entry_t fresh = {.added = now, .used = now, .expires = claims->expires, .not_before = claims->not_before};
     apr_thread_mutex_t *mutex;
     token_entry_t *entry;
-    char *old;
+    char *replaced;
     if (!key_of(fresh.key, cache, token) || !pack(&fresh, claims)) {
         return;
     }
     mutex = cache->shards[set_of(fresh.key) % SHARD_COUNT];
     apr_thread_mutex_lock(mutex);
     entry = entry_to_replace(cache->entries[set_of(fresh.key)], fresh.key);
-    old = entry->block;
-    *entry = fresh;
+    if (generation == atomic_load(&cache->generation)) {
+        replaced = entry->block;
+        *entry = fresh;
+    } else {
+        replaced = fresh.block;
+    }
     apr_thread_mutex_unlock(mutex);
-    free(old);
+    free(replaced);
 }
