@@ -177,7 +177,8 @@ int fhir_search_matches(const fhir_search_t *search, const fhir_resource_t *reso
 /* The criteria alone (of fhir_criterion_t). */
 int fhir_criteria_match(const apr_array_header_t *criteria, const fhir_resource_t *resource,
                         const apr_array_header_t *values);
-/* Do the values of the parameter come from one of these top-level elements (of const char *)? */
+/* Do the values of the parameter come from one of these top-level elements (of const char *; names as in
+ * resource_members.h)? `*` stands for all references, a name that is no parameter for the element (_include). */
 int fhir_search_looks_at(const char *type, const char *parameter, const apr_array_header_t *elements);
 
 #endif

@@ -132,12 +132,13 @@ static int own_row(fhir_index_value_t *row, const char *name, const fhir_resourc
     return strcmp(name, "_id") == 0 || strcmp(name, "_lastUpdated") == 0;
 }
 
-int fhir_search_matches(const fhir_search_t *search, const fhir_resource_t *resource, const apr_array_header_t *values)
+int fhir_criteria_match(const apr_array_header_t *criteria, const fhir_resource_t *resource,
+                        const apr_array_header_t *values)
 {
     const fhir_index_value_t *rows = (const fhir_index_value_t *)(const void *)values->elts;
     int i;
-    for (i = 0; i < search->criteria->nelts; i++) {
-        const fhir_criterion_t *criterion = &APR_ARRAY_IDX(search->criteria, i, fhir_criterion_t);
+    for (i = 0; i < criteria->nelts; i++) {
+        const fhir_criterion_t *criterion = &APR_ARRAY_IDX(criteria, i, fhir_criterion_t);
         fhir_index_value_t own;
         int is_own = own_row(&own, criterion->name, resource);
         if (!holds(criterion, is_own ? &own : rows, is_own ? 1 : values->nelts)) {
@@ -145,4 +146,28 @@ int fhir_search_matches(const fhir_search_t *search, const fhir_resource_t *reso
         }
     }
     return 1;
+}
+
+static int permitted(const fhir_restriction_t *restriction, const fhir_resource_t *resource,
+                     const apr_array_header_t *values)
+{
+    int i;
+    for (i = 0; i < restriction->alternatives->nelts; i++) {
+        if (fhir_criteria_match(APR_ARRAY_IDX(restriction->alternatives, i, const apr_array_header_t *), resource,
+                                values)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+int fhir_search_matches(const fhir_search_t *search, const fhir_resource_t *resource, const apr_array_header_t *values)
+{
+    int i;
+    for (i = 0; search->restrictions && i < search->restrictions->nelts; i++) {
+        if (!permitted(&APR_ARRAY_IDX(search->restrictions, i, fhir_restriction_t), resource, values)) {
+            return 0;
+        }
+    }
+    return fhir_criteria_match(search->criteria, resource, values);
 }

@@ -168,6 +168,118 @@ static void test_periods(void)
           "+date=ap2013-02-01", "-date=2013-01", "-date=eb2013-03", "+date=gt2013-03-01");
 }
 
+/* ---- restrictions ---- */
+
+/* Any of the queries, `|` between them. */
+static fhir_restriction_t restriction_of(const char *queries)
+{
+    fhir_restriction_t restriction;
+    char *state = NULL;
+    char *query = apr_strtok(apr_pstrdup(pool, queries), "|", &state);
+    restriction.alternatives = apr_array_make(pool, 2, sizeof(const apr_array_header_t *));
+    for (; query; query = apr_strtok(NULL, "|", &state)) {
+        apr_array_header_t *parameters;
+        fhir_search_t *search = NULL;
+        FHIR_ASSERT_OK(fhir_query_parse(&parameters, *query == '*' ? "" : query, pool));
+        FHIR_ASSERT_OK(fhir_search_parse(&search, "Media", parameters, 1, &ADDRESSES, pool));
+        APR_ARRAY_PUSH(restriction.alternatives, const apr_array_header_t *) = search->criteria;
+    }
+    return restriction;
+}
+
+/* Up to two restrictions; NULL: there is none. */
+static int found_under(const char *query, const char *one, const char *other)
+{
+    fhir_store_resource_t stored = {0};
+    fhir_resource_t resource = {0};
+    apr_array_header_t *restrictions = apr_array_make(pool, 2, sizeof(fhir_restriction_t));
+    apr_array_header_t *parameters;
+    fhir_search_t *search = NULL;
+    FHIR_ASSERT_OK(fhir_json_parse(&stored.document, MEDIA, strlen(MEDIA), &fhir_json_resource_limits, pool));
+    resource.id = "homer";
+    FHIR_ASSERT_OK(fhir_query_parse(&parameters, query, pool));
+    FHIR_ASSERT_OK(fhir_search_parse(&search, "Media", parameters, 1, &ADDRESSES, pool));
+    if (one) {
+        APR_ARRAY_PUSH(restrictions, fhir_restriction_t) = restriction_of(one);
+    }
+    if (other) {
+        APR_ARRAY_PUSH(restrictions, fhir_restriction_t) = restriction_of(other);
+    }
+    search->restrictions = restrictions;
+    return fhir_search_matches(search, &resource, fhir_search_index("Media", "homer", &stored, &ADDRESSES, pool));
+}
+
+static void test_restrictions(void)
+{
+    CU_ASSERT_TRUE(found_under("", NULL, NULL));
+    CU_ASSERT_FALSE(found_under("", "", NULL)); /* no alternative: nothing */
+    CU_ASSERT_TRUE(found_under("", "*", NULL));
+    CU_ASSERT_TRUE(found_under("", "_compartment=Patient/1", NULL));
+    CU_ASSERT_FALSE(found_under("", "_compartment=Patient/2", NULL));
+    CU_ASSERT_TRUE(found_under("", "_compartment=Patient/2|_id=homer", NULL));
+    CU_ASSERT_TRUE(found_under("", "_id=homer|_compartment=Patient/2", NULL));
+    CU_ASSERT_FALSE(found_under("", "_id=homer&_compartment=Patient/2|_id=marge", NULL));
+    CU_ASSERT_TRUE(found_under("", "_id=marge|*", NULL));
+    CU_ASSERT_TRUE(found_under("", "_compartment=Patient/1", "_id=homer"));
+    CU_ASSERT_FALSE(found_under("", "_compartment=Patient/1", "_id=marge"));
+    CU_ASSERT_FALSE(found_under("", "_id=marge", "_compartment=Patient/1"));
+    CU_ASSERT_FALSE(found_under("", "*", ""));
+    /* They narrow; what is asked for counts as before. */
+    CU_ASSERT_FALSE(found_under("_id=marge", "*", NULL));
+    CU_ASSERT_TRUE(found_under("subject=Patient/1", "_compartment=Patient/1", NULL));
+}
+
+/* ---- elements that searches look at ---- */
+
+static int looks_at(const char *type, const char *parameter, const char *element)
+{
+    apr_array_header_t *elements = apr_array_make(pool, 2, sizeof(const char *));
+    APR_ARRAY_PUSH(elements, const char *) = "nothing";
+    if (element) {
+        APR_ARRAY_PUSH(elements, const char *) = element;
+    }
+    return fhir_search_looks_at(type, parameter, elements);
+}
+
+static void test_looks_at(void)
+{
+    CU_ASSERT_TRUE(looks_at("Patient", "family", "name"));
+    CU_ASSERT_TRUE(looks_at("Patient", "email", "telecom"));
+    CU_ASSERT_TRUE(looks_at("Patient", "phonetic", "name"));
+    CU_ASSERT_FALSE(looks_at("Patient", "family", "telecom"));
+    CU_ASSERT_FALSE(looks_at("Patient", "family", "nam"));
+    CU_ASSERT_FALSE(looks_at("Patient", "family", NULL));
+    CU_ASSERT_TRUE(looks_at("Patient", "deceased", "deceased"));
+    CU_ASSERT_TRUE(looks_at("Patient", "deceased", "deceasedBoolean"));
+    CU_ASSERT_TRUE(looks_at("Patient", "death-date", "deceased"));
+    CU_ASSERT_FALSE(looks_at("Patient", "death-date", "deceasedBoolean"));
+    CU_ASSERT_TRUE(looks_at("Observation", "value-concept", "value"));
+    CU_ASSERT_TRUE(looks_at("Observation", "combo-code", "component"));
+    CU_ASSERT_TRUE(looks_at("Observation", "combo-code", "code"));
+    CU_ASSERT_TRUE(looks_at("Observation", "patient", "subject"));
+    CU_ASSERT_FALSE(looks_at("Nothing", "patient", "subject"));
+}
+
+static void test_looks_at_common(void)
+{
+    CU_ASSERT_TRUE(looks_at("Patient", "_tag", "meta"));
+    CU_ASSERT_TRUE(looks_at("Patient", "_security", "meta"));
+    CU_ASSERT_FALSE(looks_at("Patient", "_tag", "tag"));
+    CU_ASSERT_FALSE(looks_at("Patient", "_id", "id"));
+    CU_ASSERT_FALSE(looks_at("Patient", "_lastUpdated", "meta"));
+    CU_ASSERT_TRUE(looks_at("Observation", "_compartment", "subject"));
+    CU_ASSERT_TRUE(looks_at("Observation", "_compartment", "performer"));
+    CU_ASSERT_FALSE(looks_at("Observation", "_compartment", "code"));
+    CU_ASSERT_FALSE(looks_at("Observation", "_compartment", "meta"));
+    CU_ASSERT_TRUE(looks_at("Patient", "_compartment", "link"));
+    CU_ASSERT_TRUE(looks_at("Patient", "_compartment", "generalPractitioner"));
+    CU_ASSERT_FALSE(looks_at("Patient", "_compartment", "managingOrganization"));
+    CU_ASSERT_TRUE(looks_at("Media", "content", "content"));
+    CU_ASSERT_FALSE(looks_at("Media", "content", "subject"));
+    CU_ASSERT_TRUE(looks_at("Media", "*", "subject"));
+    CU_ASSERT_FALSE(looks_at("Media", "*", "content"));
+}
+
 static const fhir_unit_test_t tests[] = {{"all and none", test_all_and_none},
                                          {"id, time and meta", test_own},
                                          {"compartments", test_compartments},
@@ -177,5 +289,8 @@ static const fhir_unit_test_t tests[] = {{"all and none", test_all_and_none},
                                          {"uris", test_uris},
                                          {"dates", test_dates},
                                          {"periods", test_periods},
+                                         {"restrictions", test_restrictions},
+                                         {"elements that parameters look at", test_looks_at},
+                                         {"elements that common parameters look at", test_looks_at_common},
                                          {NULL, NULL}};
 FHIR_UNIT_MAIN("search_matches", tests)
