@@ -22,6 +22,11 @@ static fhir_claims_t claims_of(const char *subject)
     return claims;
 }
 
+static void put(fhir_token_cache_t *cache, const char *token, const fhir_claims_t *claims, apr_time_t now)
+{
+    fhir_token_cache_put(cache, token, claims, fhir_token_cache_generation(cache), now);
+}
+
 static int has(fhir_token_cache_t *cache, const char *token, apr_time_t now)
 {
     return fhir_token_cache_get(&found, cache, token, now, pool);
@@ -32,7 +37,7 @@ static void test_round_trip(void)
     fhir_token_cache_t *cache = cache_of_test();
     fhir_claims_t claims = claims_of("s");
     CU_ASSERT_FALSE(has(cache, "token", NOW));
-    fhir_token_cache_put(cache, "token", &claims, NOW);
+    put(cache, "token", &claims, NOW);
     CU_ASSERT_TRUE(has(cache, "token", NOW));
     CU_ASSERT_STRING_EQUAL(found.issuer, "https://issuer");
     CU_ASSERT_STRING_EQUAL(found.subject, "s");
@@ -50,13 +55,13 @@ static void test_absent_strings(void)
 {
     fhir_token_cache_t *cache = cache_of_test();
     fhir_claims_t claims = {"i", "s", NULL, "", NULL, NOW + MINUTE, 0};
-    fhir_token_cache_put(cache, "token", &claims, NOW);
+    put(cache, "token", &claims, NOW);
     CU_ASSERT_TRUE(has(cache, "token", NOW));
     CU_ASSERT_PTR_NULL(found.client_id);
     CU_ASSERT_PTR_NULL(found.patient);
     CU_ASSERT_STRING_EQUAL(found.scope, "");
     claims.issuer = claims.subject = claims.scope = NULL;
-    fhir_token_cache_put(cache, "nothing", &claims, NOW);
+    put(cache, "nothing", &claims, NOW);
     CU_ASSERT_FALSE(has(cache, "nothing", NOW));
 }
 
@@ -64,18 +69,18 @@ static void test_times(void)
 {
     fhir_token_cache_t *cache = cache_of_test();
     fhir_claims_t claims = claims_of("s");
-    fhir_token_cache_put(cache, "aged", &claims, NOW);
+    put(cache, "aged", &claims, NOW);
     CU_ASSERT_TRUE(has(cache, "aged", NOW + MINUTE - 1));
     CU_ASSERT_FALSE(has(cache, "aged", NOW + MINUTE));
     CU_ASSERT_TRUE(has(cache, "aged", NOW - apr_time_from_sec(5)));
     CU_ASSERT_FALSE(has(cache, "aged", NOW - apr_time_from_sec(6)));
     claims.expires = NOW + 1000;
-    fhir_token_cache_put(cache, "expiring", &claims, NOW);
+    put(cache, "expiring", &claims, NOW);
     CU_ASSERT_TRUE(has(cache, "expiring", NOW + 999));
     CU_ASSERT_FALSE(has(cache, "expiring", NOW + 1000));
     claims = claims_of("s");
     claims.not_before = NOW + 1000;
-    fhir_token_cache_put(cache, "early", &claims, NOW);
+    put(cache, "early", &claims, NOW);
     CU_ASSERT_FALSE(has(cache, "early", NOW + 999));
     CU_ASSERT_TRUE(has(cache, "early", NOW + 1000));
 }
@@ -84,9 +89,9 @@ static void test_replaced(void)
 {
     fhir_token_cache_t *cache = cache_of_test();
     fhir_claims_t claims = claims_of("old");
-    fhir_token_cache_put(cache, "token", &claims, NOW);
+    put(cache, "token", &claims, NOW);
     claims = claims_of("new");
-    fhir_token_cache_put(cache, "token", &claims, NOW + MINUTE);
+    put(cache, "token", &claims, NOW + MINUTE);
     CU_ASSERT_TRUE(has(cache, "token", NOW + MINUTE + 1));
     CU_ASSERT_STRING_EQUAL(found.subject, "new");
 }
@@ -99,10 +104,10 @@ static void test_unusual_size(void)
     memset(scope, 'x', 100000);
     scope[100000] = '\0';
     claims.scope = scope;
-    fhir_token_cache_put(cache, "big", &claims, NOW);
+    put(cache, "big", &claims, NOW);
     CU_ASSERT_FALSE(has(cache, "big", NOW));
     scope[1900] = '\0';
-    fhir_token_cache_put(cache, "big", &claims, NOW);
+    put(cache, "big", &claims, NOW);
     CU_ASSERT_TRUE(has(cache, "big", NOW));
     CU_ASSERT_STRING_EQUAL(found.scope, scope);
     CU_ASSERT_STRING_EQUAL(found.patient, "p1");
@@ -115,7 +120,7 @@ static void test_bounded(void)
     int i;
     for (i = 0; i < 20000; i++) {
         fhir_claims_t claims = claims_of(apr_psprintf(pool, "s%d", i));
-        fhir_token_cache_put(cache, apr_psprintf(pool, "token %d", i), &claims, NOW + i);
+        put(cache, apr_psprintf(pool, "token %d", i), &claims, NOW + i);
     }
     for (i = 0; i < 20000; i++) {
         if (has(cache, apr_psprintf(pool, "token %d", i), NOW + 20000)) {
@@ -133,9 +138,9 @@ static void test_used_entries_stay(void)
     fhir_token_cache_t *cache = cache_of_test();
     fhir_claims_t claims = claims_of("s");
     int i;
-    fhir_token_cache_put(cache, "used", &claims, NOW);
+    put(cache, "used", &claims, NOW);
     for (i = 0; i < 20000; i++) {
-        fhir_token_cache_put(cache, apr_psprintf(pool, "token %d", i), &claims, NOW + i);
+        put(cache, apr_psprintf(pool, "token %d", i), &claims, NOW + i);
         CU_ASSERT_TRUE_FATAL(has(cache, "used", NOW + i));
     }
 }
@@ -146,10 +151,10 @@ static void test_copies(void)
     fhir_token_cache_t *cache = cache_of_test();
     fhir_claims_t claims = claims_of("first");
     fhir_claims_t copy;
-    fhir_token_cache_put(cache, "token", &claims, NOW);
+    put(cache, "token", &claims, NOW);
     CU_ASSERT_TRUE(fhir_token_cache_get(&copy, cache, "token", NOW, pool));
     claims = claims_of("second");
-    fhir_token_cache_put(cache, "token", &claims, NOW);
+    put(cache, "token", &claims, NOW);
     CU_ASSERT_STRING_EQUAL(copy.subject, "first");
 }
 
@@ -167,7 +172,7 @@ static void *use_often(void *data)
         if (fhir_token_cache_get(&copy, cache, name, NOW, own) && strcmp(copy.subject, name) != 0) {
             result = NULL;
         }
-        fhir_token_cache_put(cache, name, &claims, NOW);
+        put(cache, name, &claims, NOW);
         if (i % 100 == 0) {
             apr_pool_clear(own);
         }
@@ -191,6 +196,54 @@ static void test_threads(void)
     }
 }
 
+static void test_clear(void)
+{
+    fhir_token_cache_t *cache = cache_of_test();
+    fhir_claims_t claims = claims_of("s");
+    unsigned before = fhir_token_cache_generation(cache);
+    int i;
+    for (i = 0; i < 2000; i++) {
+        put(cache, apr_psprintf(pool, "token %d", i), &claims, NOW);
+    }
+    fhir_token_cache_clear(cache);
+    for (i = 0; i < 2000; i++) {
+        CU_ASSERT_FALSE(has(cache, apr_psprintf(pool, "token %d", i), NOW));
+    }
+    put(cache, "token", &claims, NOW);
+    CU_ASSERT_TRUE(has(cache, "token", NOW));
+    /* Its verification began before the keys changed. */
+    fhir_token_cache_put(cache, "late", &claims, before, NOW);
+    CU_ASSERT_FALSE(has(cache, "late", NOW));
+    claims = claims_of("other");
+    fhir_token_cache_put(cache, "token", &claims, before, NOW);
+    CU_ASSERT_TRUE(has(cache, "token", NOW));
+    CU_ASSERT_STRING_EQUAL(found.subject, "s");
+}
+
+static void *clear_often(void *data)
+{
+    int i;
+    for (i = 0; i < 100; i++) {
+        fhir_token_cache_clear(data);
+    }
+    return data;
+}
+
+static void test_clear_beside_threads(void)
+{
+    fhir_token_cache_t *cache = cache_of_test();
+    pthread_t threads[4];
+    void *result;
+    int i;
+    for (i = 0; i < 4; i++) {
+        CU_ASSERT_EQUAL(pthread_create(&threads[i], NULL, i < 3 ? use_often : clear_often, cache), 0);
+    }
+    for (i = 0; i < 4; i++) {
+        pthread_join(threads[i], &result);
+        CU_ASSERT_PTR_EQUAL(result, cache);
+    }
+}
+
 static const fhir_unit_test_t tests[] = {{"round trip", test_round_trip},
                                          {"absent strings", test_absent_strings},
                                          {"times", test_times},
@@ -200,5 +253,7 @@ static const fhir_unit_test_t tests[] = {{"round trip", test_round_trip},
                                          {"used entries stay", test_used_entries_stay},
                                          {"copies", test_copies},
                                          {"threads", test_threads},
+                                         {"clear", test_clear},
+                                         {"clear beside threads", test_clear_beside_threads},
                                          {NULL, NULL}};
 FHIR_UNIT_MAIN("token_cache", tests)
