@@ -4,16 +4,20 @@
 
 #include "exchange.h"
 
-/* Loads membership and Binary (one round trip) and decides. `version_id` may be NULL. On success facts->membership is
- * set. READ and DELETE of an unknown id are NOT_FOUND here; UPDATE leaves facts->current NULL. A CREATE or UPDATE whose
- * new context is not known yet is decided again with fhir_decide_write. */
+/* Loads membership, Binary and the resources of its security contexts (one round trip) and decides. `version_id` may be
+ * NULL. On success facts->membership is set. READ and DELETE of an unknown id are NOT_FOUND here; UPDATE leaves
+ * facts->current NULL. A CREATE or UPDATE is decided again with fhir_decide_write when its context is known. */
 fhir_error_t *fhir_access(fhir_binary_facts_t *facts, fhir_exchange_t *exchange, fhir_interaction_t interaction,
                           const char *version_id) FHIR_MUST_CHECK;
-/* May the principal leave the Binary with this context? `interaction` is CREATE or UPDATE; an UPDATE may lack
- * `current` (SMART: `u` covers update-as-create). */
+/* May the principal leave the Binary with this context? `interaction` is CREATE or UPDATE; an UPDATE may lack a current
+ * version. One round trip if the context is another one than the current version's. */
 fhir_error_t *fhir_decide_write(const fhir_exchange_t *exchange, fhir_interaction_t interaction,
-                                const fhir_membership_t *membership, const fhir_binary_t *current,
-                                const char *new_security_context) FHIR_MUST_CHECK;
+                                const fhir_binary_facts_t *facts, const char *new_security_context) FHIR_MUST_CHECK;
+/* Which of these may the principal read? readable[i] answers for binaries[i], which may be NULL (0). One round trip
+ * however many, none for administrators. */
+fhir_error_t *fhir_may_read_binaries(int *readable, const fhir_exchange_t *exchange,
+                                     const fhir_membership_t *membership, const fhir_binary_t *const *binaries,
+                                     int count) FHIR_MUST_CHECK;
 
 /* The answer for ids that are unknown, malformed or another project's: always the same. */
 fhir_error_t *fhir_binary_not_found(apr_pool_t *pool) FHIR_MUST_CHECK;

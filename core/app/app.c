@@ -48,6 +48,9 @@ fhir_error_t *fhir_app_open(fhir_app_t **app, const fhir_settings_t *settings, c
     FHIR_TRY(fhir_issuer_keys_create(&made->issuer_keys, settings->trusted_issuers, log, pool));
     FHIR_TRY(fhir_secret_cache_create(&made->secrets, pool));
     FHIR_TRY(fhir_token_cache_create(&made->tokens, pool));
+    made->addresses.fhir_base = settings->fhir_base;
+    made->addresses.storage_base_url = settings->storage_base_url;
+    FHIR_TRY(fhir_policy_cache_create(&made->policies, made->meta, &made->addresses, pool));
     FHIR_TRY(open_secret_slots(made));
     *app = made;
     return NULL;

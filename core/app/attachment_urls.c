@@ -2,8 +2,8 @@
 #include "attachment_urls.h"
 
 #include "../base/text.h"
+#include "access.h"
 #include "presign.h"
-#include "resource_access.h"
 
 #include <apr_strings.h>
 #include <stdlib.h>
@@ -70,11 +70,33 @@ static void edit_attachment(apr_array_header_t *edits, const fhir_attachment_fac
     }
 }
 
-static int readable(const fhir_exchange_t *exchange, const fhir_membership_t *membership,
-                    const fhir_attachment_facts_t *facts)
+static int is_there(const fhir_attachment_facts_t *facts)
 {
     return facts->current && facts->current->change != FHIR_CHANGE_DELETE && facts->version &&
-           facts->version->change != FHIR_CHANGE_DELETE && fhir_may_read_binary(exchange, membership, facts->current);
+           facts->version->change != FHIR_CHANGE_DELETE;
+}
+
+/* Of each link: may the Binary be read, as it is now and as the link pins it? */
+static fhir_error_t *find_readable(const int **readable, const fhir_exchange_t *exchange,
+                                   const fhir_membership_t *membership, const apr_array_header_t *links)
+{
+    apr_size_t count = (apr_size_t)links->nelts;
+    const fhir_binary_t **binaries = apr_pcalloc(exchange->pool, sizeof(*binaries) * (2 * count + 1));
+    int *answers = apr_pcalloc(exchange->pool, sizeof(*answers) * (2 * count + 1));
+    apr_size_t i;
+    for (i = 0; i < count; i++) {
+        const fhir_attachment_facts_t *facts = &APR_ARRAY_IDX(links, i, fhir_attachment_facts_t);
+        if (is_there(facts)) {
+            binaries[i] = facts->current;
+            binaries[count + i] = facts->version;
+        }
+    }
+    FHIR_TRY(fhir_may_read_binaries(answers, exchange, membership, binaries, (int)(2 * count)));
+    for (i = 0; i < count; i++) {
+        answers[i] = answers[i] && answers[count + i];
+    }
+    *readable = answers;
+    return NULL;
 }
 
 static int by_offset(const void *a, const void *b)
@@ -115,15 +137,17 @@ fhir_error_t *fhir_attachment_edits(apr_array_header_t **edits, const fhir_excha
     apr_array_header_t **of_resource = slots(edits, resources->nelts, exchange->pool);
     apr_array_header_t *found;
     fhir_presigner_t presigner;
+    const int *readable;
     int i;
     if (!has_attachments(resources)) {
         return NULL;
     }
     FHIR_TRY(fhir_presigner_init(&presigner, exchange, membership->id));
     FHIR_TRY(fhir_meta_load_attachments(&found, exchange->app->meta, membership->project_id, resources, &call));
+    FHIR_TRY(find_readable(&readable, exchange, membership, found));
     for (i = 0; i < found->nelts; i++) {
         const fhir_attachment_facts_t *facts = &APR_ARRAY_IDX(found, i, fhir_attachment_facts_t);
-        if (readable(exchange, membership, facts)) {
+        if (readable[i]) {
             if (!of_resource[facts->resource]) {
                 of_resource[facts->resource] = apr_array_make(exchange->pool, 8, sizeof(fhir_body_edit_t));
             }

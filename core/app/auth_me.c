@@ -34,7 +34,9 @@ static fhir_error_t *add_stored_profile(fhir_text_t *json, const fhir_exchange_t
     apr_array_header_t *edits;
     APR_ARRAY_PUSH(one, const fhir_resource_t *) = resource;
     FHIR_TRY(fhir_attachment_edits(&edits, exchange, membership, one));
-    fhir_resource_render(json, resource, APR_ARRAY_IDX(edits, 0, const apr_array_header_t *), &whole);
+    FHIR_TRY(fhir_hide_elements(one, edits, exchange, membership, NULL));
+    fhir_resource_render(json, APR_ARRAY_IDX(one, 0, const fhir_resource_t *),
+                         APR_ARRAY_IDX(edits, 0, const apr_array_header_t *), &whole);
     return NULL;
 }
 
@@ -47,10 +49,12 @@ static fhir_error_t *add_profile(fhir_text_t *json, const fhir_exchange_t *excha
     const char *type = "ClientApplication";
     const char *id = exchange->principal.key.subject;
     if (split_profile(&type, &id, membership->profile, exchange->pool)) {
-        FHIR_TRY(fhir_meta_load_resource(&facts, exchange->app->meta, &exchange->principal.key, type, id, NULL, &call));
+        FHIR_TRY(
+            fhir_meta_load_resource(&facts, exchange->app->meta, &exchange->principal.key, type, id, NULL, 0, &call));
     }
     fhir_text_add(json, ",\"profile\":");
-    if (facts.current && facts.current->change != FHIR_CHANGE_DELETE) {
+    if (facts.current && facts.current->change != FHIR_CHANGE_DELETE &&
+        fhir_may_read_resource(exchange, membership, facts.current)) {
         return add_stored_profile(json, exchange, membership, facts.current);
     }
     fhir_text_add(json, "{\"resourceType\":");

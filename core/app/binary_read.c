@@ -71,7 +71,7 @@ fhir_error_t *fhir_binary_vread(fhir_response_t **response, fhir_exchange_t *exc
     fhir_format_t format;
     /* Our version ids are UUIDs: another form names no version of ours. */
     const char *version_id = fhir_is_uuid(exchange->route.version_id) ? exchange->route.version_id : NULL;
-    FHIR_TRY(fhir_access(&facts, exchange, FHIR_INTERACTION_READ, version_id));
+    FHIR_TRY(fhir_access(&facts, exchange, FHIR_INTERACTION_VREAD, version_id));
     FHIR_TRY(negotiate(&format, exchange));
     if (!version_id || !facts.version) {
         return version_not_found(exchange->pool);
@@ -84,21 +84,44 @@ fhir_error_t *fhir_binary_vread(fhir_response_t **response, fhir_exchange_t *exc
 
 /* ---- history ---- */
 
-static fhir_error_t *bundle(const char **text, const fhir_exchange_t *exchange, const char *project_id,
+/* Versions under a context that the principal may not read are left out. */
+static fhir_error_t *keep_readable(apr_array_header_t *versions, apr_off_t *total, const fhir_exchange_t *exchange,
+                                   const fhir_membership_t *membership)
+{
+    const fhir_binary_t **all = (const fhir_binary_t **)(void *)versions->elts;
+    int *readable = apr_pcalloc(exchange->pool, sizeof(*readable) * (apr_size_t)(versions->nelts + 1));
+    int kept = 0;
+    int i;
+    FHIR_TRY(fhir_may_read_binaries(readable, exchange, membership, all, versions->nelts));
+    for (i = 0; i < versions->nelts; i++) {
+        if (readable[i]) {
+            all[kept++] = all[i];
+        }
+    }
+    if (kept < versions->nelts) {
+        *total = -1;
+    }
+    versions->nelts = kept;
+    return NULL;
+}
+
+static fhir_error_t *bundle(const char **text, const fhir_exchange_t *exchange, const fhir_membership_t *membership,
                             const fhir_history_page_t *page, fhir_format_t format)
 {
     fhir_call_t call = fhir_exchange_call(exchange);
     apr_array_header_t *versions;
+    const char *next;
     apr_off_t total;
     apr_off_t last = 0;
-    FHIR_TRY(fhir_meta_history(&versions, &total, exchange->app->meta, project_id, exchange->route.id, page->count,
-                               page->before, &call));
+    FHIR_TRY(fhir_meta_history(&versions, &total, exchange->app->meta, membership->project_id, exchange->route.id,
+                               page->count, page->before, &call));
     if (versions->nelts > 0) {
         last = APR_ARRAY_IDX(versions, versions->nelts - 1, const fhir_binary_t *)->sequence;
     }
+    next = fhir_history_page_next(exchange, page, versions->nelts, last);
+    FHIR_TRY(keep_readable(versions, &total, exchange, membership));
     return fhir_history_bundle(text, format, versions, total, exchange->settings->fhir_base,
-                               fhir_history_page_url(exchange, page->count, page->before),
-                               fhir_history_page_next(exchange, page, versions->nelts, last), exchange->pool);
+                               fhir_history_page_url(exchange, page->count, page->before), next, exchange->pool);
 }
 
 fhir_error_t *fhir_binary_history(fhir_response_t **response, fhir_exchange_t *exchange)
@@ -107,10 +130,10 @@ fhir_error_t *fhir_binary_history(fhir_response_t **response, fhir_exchange_t *e
     fhir_format_t format;
     fhir_history_page_t page;
     const char *text;
-    FHIR_TRY(fhir_access(&facts, exchange, FHIR_INTERACTION_READ, NULL));
+    FHIR_TRY(fhir_access(&facts, exchange, FHIR_INTERACTION_HISTORY, NULL));
     FHIR_TRY(fhir_exchange_resource_format(&format, exchange));
     FHIR_TRY(fhir_history_page_read(&page, exchange, facts.current->sequence));
-    FHIR_TRY(bundle(&text, exchange, facts.membership->project_id, &page, format));
+    FHIR_TRY(bundle(&text, exchange, facts.membership, &page, format));
     *response = fhir_response_create(200, exchange->pool);
     fhir_response_header(*response, "Content-Type", fhir_format_media_type(format));
     fhir_response_header(*response, "X-Content-Type-Options", "nosniff");

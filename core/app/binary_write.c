@@ -5,9 +5,13 @@
 #include "form_response.h"
 #include "intake.h"
 #include "preconditions.h"
+#include "rights.h"
 
 #include <apr_strings.h>
 #include <string.h>
+
+/* How often a write is decided again because another one was faster. */
+#define ATTEMPTS 10
 
 /* A write on its way. */
 struct fhir_binary_write_t {
@@ -17,8 +21,8 @@ struct fhir_binary_write_t {
     fhir_intake_t *intake;
     fhir_version_change_t change;
     int is_resource;
-    int stands_on_facts; /* no If-Match, and yet the version that the decision saw must still be the current one */
-    int exists;          /* and is not deleted */
+    int asked_version; /* If-Match: the client itself names the version to be replaced */
+    int exists;        /* and is not deleted */
 };
 
 static fhir_error_t *refuse_conditional_create(const fhir_exchange_t *exchange)
@@ -50,7 +54,7 @@ static fhir_error_t *begin_body(fhir_binary_write_t *write)
     FHIR_TRY(fhir_write_headers(&write->headers, exchange));
     if (write->headers.resource_format == FHIR_FORMAT_RAW) {
         const fhir_binary_t *current = write->facts.current;
-        FHIR_TRY(fhir_decide_write(exchange, interaction_of(write), write->facts.membership, current,
+        FHIR_TRY(fhir_decide_write(exchange, interaction_of(write), &write->facts,
                                    write->headers.security_context ? write->headers.security_context
                                    : current                       ? current->security_context
                                                                    : NULL));
@@ -138,8 +142,7 @@ static fhir_error_t *take_body(fhir_binary_write_t *write)
         FHIR_TRY(fhir_check_refused(write->exchange, write->headers.content_type, NULL));
         change_of_raw(write);
     }
-    FHIR_TRY(fhir_decide_write(write->exchange, interaction_of(write), write->facts.membership, write->facts.current,
-                               context_after(write)));
+    FHIR_TRY(fhir_decide_write(write->exchange, interaction_of(write), &write->facts, context_after(write)));
     return fhir_intake_commit(&write->change.content, write->intake);
 }
 
@@ -157,15 +160,15 @@ static int surely_refused(const fhir_error_t *error)
     }
 }
 
-/* What was decided before the body would not hold for what is there after it: `If-None-Match` promises that nothing is
- * overwritten, and a patient's scope reaches by the security context, which somebody may have changed meanwhile. */
+/* What was decided before the body may not hold for what is there after it: somebody may have changed the security
+ * context meanwhile, and `If-None-Match` promises that nothing is overwritten. */
 static void stand_on_facts(fhir_binary_write_t *write)
 {
     const fhir_exchange_t *exchange = write->exchange;
     fhir_version_change_t *change = &write->change;
-    if (change->kind == FHIR_CHANGE_UPDATE && !change->expected_version &&
-        (exchange->principal.patient || fhir_request_header(exchange->request, "If-None-Match"))) {
-        write->stands_on_facts = 1;
+    if (change->kind != FHIR_CHANGE_CREATE && !write->asked_version &&
+        (fhir_request_header(exchange->request, "If-None-Match") ||
+         fhir_looks_at_subject(exchange, write->facts.membership, "Binary"))) {
         change->expected_version = write->facts.current ? write->facts.current->version_id : change->version_id;
     }
 }
@@ -177,17 +180,43 @@ static fhir_error_t *overtaken(const fhir_binary_write_t *write)
                              "Somebody else changed this Binary while the body arrived. Read it and send yours again.");
 }
 
-static fhir_error_t *commit_version(const fhir_binary_t **binary, fhir_binary_write_t *write)
+/* Another version came between: is the same permitted on that one too? The client sees nothing of it. */
+static fhir_error_t *decide_again(fhir_binary_write_t *write)
+{
+    fhir_exchange_t *exchange = write->exchange;
+    int deletes = write->change.kind == FHIR_CHANGE_DELETE;
+    if (write->asked_version || fhir_request_header(exchange->request, "If-None-Match")) {
+        return overtaken(write);
+    }
+    FHIR_TRY(fhir_access(&write->facts, exchange, deletes ? FHIR_INTERACTION_DELETE : FHIR_INTERACTION_UPDATE, NULL));
+    if (!deletes) {
+        FHIR_TRY(fhir_decide_write(exchange, interaction_of(write), &write->facts, context_after(write)));
+    }
+    stand_on_facts(write);
+    return NULL;
+}
+
+static fhir_error_t *commit_once(const fhir_binary_t **binary, fhir_binary_write_t *write)
 {
     fhir_call_t call = fhir_exchange_call_after_body(write->exchange);
-    fhir_error_t *error;
     call.cancelled = NULL; /* once everything is stored, finish even if the client hung up */
-    error = fhir_meta_commit(binary, write->exchange->app->meta, &write->change, &call);
+    return fhir_meta_commit(binary, write->exchange->app->meta, &write->change, &call);
+}
+
+static fhir_error_t *commit_version(const fhir_binary_t **binary, fhir_binary_write_t *write)
+{
+    fhir_error_t *error = commit_once(binary, write);
+    int attempt;
+    for (attempt = 1; error && error->code == FHIR_ERROR_PRECONDITION_FAILED && !write->asked_version; attempt++) {
+        fhir_error_t *refused = attempt < ATTEMPTS ? decide_again(write) : overtaken(write);
+        if (refused) {
+            fhir_intake_discard(write->intake);
+            return refused;
+        }
+        error = commit_once(binary, write);
+    }
     if (error && surely_refused(error)) {
         fhir_intake_discard(write->intake);
-    }
-    if (error && error->code == FHIR_ERROR_PRECONDITION_FAILED && write->stands_on_facts) {
-        return overtaken(write);
     }
     return error;
 }
@@ -235,7 +264,7 @@ fhir_error_t *fhir_binary_create(fhir_response_t **response, fhir_exchange_t *ex
     FHIR_TRY(prepare_version(&write));
     FHIR_TRY(commit_version(&binary, &write));
     count_upload(exchange->app, binary, write.change.content);
-    return fhir_form_written(response, exchange, binary, write.facts.membership->id, 201);
+    return fhir_form_written(response, exchange, binary, write.facts.membership, 201);
 }
 
 static fhir_error_t *begin_update(fhir_binary_write_t *write)
@@ -245,6 +274,7 @@ static fhir_error_t *begin_update(fhir_binary_write_t *write)
     FHIR_TRY(fhir_check_update_target(exchange, write->facts.current != NULL));
     write->exists = write->facts.current && write->facts.current->change != FHIR_CHANGE_DELETE;
     FHIR_TRY(check_preconditions(&write->change.expected_version, exchange, write->facts.current));
+    write->asked_version = write->change.expected_version != NULL;
     FHIR_TRY(fhir_check_if_none_match(exchange, write->exists ? write->facts.current->version_id : NULL));
     write->change.kind = FHIR_CHANGE_UPDATE;
     write->change.binary_id = exchange->route.id;
@@ -261,7 +291,7 @@ fhir_error_t *fhir_binary_update(fhir_response_t **response, fhir_exchange_t *ex
     FHIR_TRY(prepare_version(&write));
     FHIR_TRY(commit_version(&binary, &write));
     count_upload(exchange->app, binary, write.change.content);
-    return fhir_form_written(response, exchange, binary, write.facts.membership->id,
+    return fhir_form_written(response, exchange, binary, write.facts.membership,
                              binary->sequence == 1 || !write.exists ? 201 : 200);
 }
 
@@ -271,22 +301,24 @@ static fhir_error_t *begin_delete(fhir_binary_write_t *write)
     fhir_version_change_t *change = &write->change;
     FHIR_TRY(fhir_access(&write->facts, exchange, FHIR_INTERACTION_DELETE, NULL));
     FHIR_TRY(check_preconditions(&change->expected_version, exchange, write->facts.current));
+    write->asked_version = change->expected_version != NULL;
     change->kind = FHIR_CHANGE_DELETE;
     change->project_id = write->facts.membership->project_id;
     change->membership_id = write->facts.membership->id;
     change->binary_id = exchange->route.id;
     change->keep_security_context = 1; /* whoever revives the Binary must still be one who may */
-    return fhir_random_uuid(&change->version_id, exchange->pool);
+    FHIR_TRY(fhir_random_uuid(&change->version_id, exchange->pool));
+    stand_on_facts(write);
+    return NULL;
 }
 
 fhir_error_t *fhir_binary_delete(fhir_response_t **response, fhir_exchange_t *exchange)
 {
     fhir_binary_write_t write = {0};
     const fhir_binary_t *tombstone;
-    fhir_call_t call = fhir_exchange_call(exchange);
     write.exchange = exchange;
     FHIR_TRY(begin_delete(&write));
-    FHIR_TRY(fhir_meta_commit(&tombstone, exchange->app->meta, &write.change, &call));
+    FHIR_TRY(commit_version(&tombstone, &write));
     *response = fhir_deleted(exchange, tombstone->version_id);
     return NULL;
 }
@@ -324,7 +356,7 @@ fhir_error_t *fhir_binary_write_answer(fhir_response_t **response, fhir_binary_w
         return NULL;
     }
     count_upload(write->exchange->app, binary, write->change.content);
-    return fhir_form_written(response, write->exchange, binary, write->facts.membership->id,
+    return fhir_form_written(response, write->exchange, binary, write->facts.membership,
                              binary->sequence == 1 || !write->exists ? 201 : 200);
 }
 

@@ -12,6 +12,7 @@
 #include "audit.h"
 #include "issuer_keys.h"
 #include "key_ring.h"
+#include "policy_cache.h"
 #include "route.h"
 #include "secret_cache.h"
 #include "token_cache.h"
@@ -28,6 +29,8 @@ struct fhir_app_t {
     fhir_issuer_keys_t *issuer_keys;
     fhir_secret_cache_t *secrets;
     fhir_token_cache_t *tokens;
+    fhir_addresses_t addresses;
+    fhir_policy_cache_t *policies;
     atomic_int listening; /* 1: what other nodes change is heard of (invalidate.c) */
     sem_t secret_slots;   /* how many bcrypt checks may start now */
     atomic_uint_least64_t requests;
@@ -46,6 +49,13 @@ typedef struct fhir_principal_t {
     const char *patient;         /* launch context, NULL if none */
 } fhir_principal_t;
 
+/* Resources that the same transaction writes, as security contexts of its Binaries. */
+typedef struct fhir_pending_t {
+    /* *subject: the resource as it will be, with all values; NULL: the transaction does not write it. */
+    fhir_error_t *(*find)(const struct fhir_subject_t **subject, void *baton, const char *context);
+    void *baton;
+} fhir_pending_t;
+
 typedef struct fhir_exchange_t {
     fhir_app_t *app;
     const fhir_settings_t *settings;
@@ -55,8 +65,10 @@ typedef struct fhir_exchange_t {
     apr_array_header_t *query; /* of fhir_parameter_t */
     fhir_principal_t principal;
     fhir_audit_note_t audit;
-    int medplum;   /* the caller sent X-Medplum: extended */
-    int in_bundle; /* an entry of a Bundle: a Binary reads as a resource without data */
+    const fhir_pending_t *pending; /* NULL: no part of a transaction */
+    fhir_text_t *explanation;      /* NULL, or where decisions explain themselves (explain.c) */
+    int medplum;                   /* the caller sent X-Medplum: extended */
+    int in_bundle;                 /* an entry of a Bundle: a Binary reads as a resource without data */
 } fhir_exchange_t;
 
 /* A database or store call that must end by the request's deadline. */

@@ -2,6 +2,7 @@
 #include "form_response.h"
 
 #include "../fhir/binary_form.h"
+#include "access.h"
 #include "content_response.h"
 #include "outcome_map.h"
 #include "presign.h"
@@ -166,22 +167,33 @@ static fhir_response_t *written(const fhir_exchange_t *exchange, const fhir_bina
     return response;
 }
 
+/* The answer may hold what was there before, and a URL to read with: for those who may read. */
+static int may_see(const fhir_exchange_t *exchange, const fhir_binary_t *binary, const fhir_membership_t *membership)
+{
+    int readable = 0;
+    fhir_error_t *error = fhir_may_read_binaries(&readable, exchange, membership, &binary, 1);
+    if (error) {
+        fhir_log_error(exchange->app->log, FHIR_LOG_WARNING, error, "deciding about what was stored");
+    }
+    return !error && readable;
+}
+
 fhir_error_t *fhir_form_written(fhir_response_t **response, const fhir_exchange_t *exchange,
-                                const fhir_binary_t *binary, const char *membership_id, int status)
+                                const fhir_binary_t *binary, const fhir_membership_t *membership, int status)
 {
     fhir_prefer_return_t prefer = fhir_prefer_return(fhir_request_header(exchange->request, "Prefer"));
     fhir_format_t format;
     fhir_error_t *error;
     FHIR_TRY(fhir_exchange_resource_format(&format, exchange));
     *response = written(exchange, binary, status);
-    if (prefer == FHIR_PREFER_MINIMAL) {
+    if (prefer == FHIR_PREFER_MINIMAL || !may_see(exchange, binary, membership)) {
         return NULL;
     }
     if (prefer == FHIR_PREFER_OUTCOME) {
         fhir_response_information(*response, format, "The Binary was stored.");
         return NULL;
     }
-    error = representation(*response, exchange, binary, membership_id, format, prefer == FHIR_PREFER_REPRESENTATION);
+    error = representation(*response, exchange, binary, membership->id, format, prefer == FHIR_PREFER_REPRESENTATION);
     if (error) {
         /* The version is stored: to say it failed would be wrong. The answer goes out without a body. */
         fhir_log_error(exchange->app->log, FHIR_LOG_WARNING, error, "showing what was stored");

@@ -191,8 +191,7 @@ fhir_error_t *fhir_presigned_url(fhir_response_t **response, fhir_exchange_t *ex
         return fhir_binary_not_found(exchange->pool);
     }
     if (upload) {
-        FHIR_TRY(fhir_decide_write(exchange, FHIR_INTERACTION_UPDATE, facts.membership, facts.current,
-                                   facts.current->security_context));
+        FHIR_TRY(fhir_decide_write(exchange, FHIR_INTERACTION_UPDATE, &facts, facts.current->security_context));
     }
     FHIR_TRY(url_for(&url, exchange, &facts, upload));
     text = fhir_parameters_url(format, url, exchange->pool);

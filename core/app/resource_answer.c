@@ -57,14 +57,16 @@ fhir_response_t *fhir_json_answer(const fhir_exchange_t *exchange, int status, c
 }
 
 static fhir_error_t *render(fhir_text_t *json, const fhir_exchange_t *exchange, const fhir_membership_t *membership,
-                            const fhir_resource_t *resource, const fhir_view_t *view)
+                            const fhir_resource_t *resource, const fhir_subject_t *current, const fhir_view_t *view)
 {
     apr_array_header_t *one = apr_array_make(exchange->pool, 1, sizeof(const fhir_resource_t *));
     apr_array_header_t *edits;
     APR_ARRAY_PUSH(one, const fhir_resource_t *) = resource;
     FHIR_TRY(fhir_attachment_edits(&edits, exchange, membership, one));
+    FHIR_TRY(fhir_hide_elements(one, edits, exchange, membership, current));
     fhir_text_init(json, exchange->pool);
-    fhir_resource_render(json, resource, APR_ARRAY_IDX(edits, 0, const apr_array_header_t *), view);
+    fhir_resource_render(json, APR_ARRAY_IDX(one, 0, const fhir_resource_t *),
+                         APR_ARRAY_IDX(edits, 0, const apr_array_header_t *), view);
     return NULL;
 }
 
@@ -92,14 +94,15 @@ static fhir_error_t *not_modified(fhir_response_t **response, const fhir_exchang
 }
 
 fhir_error_t *fhir_resource_answer_read(fhir_response_t **response, const fhir_exchange_t *exchange,
-                                        const fhir_membership_t *membership, const fhir_resource_t *resource)
+                                        const fhir_membership_t *membership, const fhir_resource_t *resource,
+                                        const fhir_subject_t *current)
 {
     fhir_text_t json;
     fhir_view_t view;
     FHIR_TRY(fhir_view_of_query(&view, exchange));
     FHIR_TRY(not_modified(response, exchange, resource));
     if (!*response) {
-        FHIR_TRY(render(&json, exchange, membership, resource, &view));
+        FHIR_TRY(render(&json, exchange, membership, resource, current, &view));
         *response = fhir_json_answer(exchange, 200, &json);
         fhir_resource_validators(*response, resource);
     }
@@ -136,7 +139,7 @@ fhir_error_t *fhir_resource_answer_written(fhir_response_t **response, const fhi
                                   apr_psprintf(exchange->pool, "The %s was stored.", resource->type));
         return NULL;
     }
-    error = render(&json, exchange, membership, resource, &whole);
+    error = render(&json, exchange, membership, resource, NULL, &whole);
     if (error) {
         /* To say that it failed would be wrong: it is stored. */
         fhir_log_error(exchange->app->log, FHIR_LOG_WARNING, error, "showing what was stored");

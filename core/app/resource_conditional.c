@@ -15,7 +15,7 @@ static fhir_error_t *begin(const fhir_search_t **condition, fhir_resource_facts_
     const char *query = exchange->request->query;
     FHIR_TRY(fhir_resource_access(facts, exchange, FHIR_INTERACTION_SEARCH, NULL, NULL));
     FHIR_TRY(fhir_resource_negotiate(exchange));
-    return fhir_condition_parse(condition, exchange, exchange->route.type, query ? query : "");
+    return fhir_condition_parse(condition, exchange, facts->membership, exchange->route.type, query ? query : "");
 }
 
 /* From here on the request is about this one; NULL: there is none. */

@@ -12,15 +12,17 @@
 /* Without If-Match a patch is applied to whatever is there: it is tried again when somebody else was faster. */
 #define ATTEMPTS 5
 
-/* The resource as the patch sees it: our id and meta, attachments as they are stored. */
-fhir_error_t *fhir_patch_apply(fhir_sent_resource_t *sent, const fhir_resource_t *current,
+/* The resource as the patch sees it: our id and meta, attachments as they are stored, without what is hidden. */
+fhir_error_t *fhir_patch_apply(fhir_sent_resource_t *sent, const fhir_resource_facts_t *facts,
                                const fhir_json_document_t *patch, const fhir_exchange_t *exchange)
 {
+    const fhir_resource_t *current;
     static const fhir_view_t whole = {FHIR_SUMMARY_FALSE, NULL};
     const fhir_json_document_t *patched;
     const char *text;
     apr_size_t length;
     fhir_text_t json;
+    FHIR_TRY(fhir_visible_resource(&current, exchange, facts->membership, facts->current));
     fhir_text_init(&json, exchange->pool);
     fhir_resource_render(&json, current, NULL, &whole);
     FHIR_TRY(fhir_json_patch(&text, &length, json.text, json.length, patch,
@@ -53,7 +55,8 @@ fhir_error_t *fhir_patch_once(fhir_resource_write_t *write, const fhir_resource_
     write->type = exchange->route.type;
     write->id = exchange->route.id;
     write->expected_version = facts->current->version_id;
-    FHIR_TRY(fhir_patch_apply(&write->sent, facts->current, patch, exchange));
+    fhir_write_stands_on(write, facts);
+    FHIR_TRY(fhir_patch_apply(&write->sent, facts, patch, exchange));
     FHIR_TRY(fhir_write_prepare(write, exchange, facts->membership, NULL));
     return fhir_write_commit(write, exchange);
 }

@@ -15,7 +15,7 @@ fhir_error_t *fhir_resource_read(fhir_response_t **response, fhir_exchange_t *ex
     if (facts.current->change == FHIR_CHANGE_DELETE) {
         return fhir_resource_deleted(exchange->route.type, exchange->pool);
     }
-    return fhir_resource_answer_read(response, exchange, facts.membership, facts.current);
+    return fhir_resource_answer_read(response, exchange, facts.membership, facts.current, facts.subject);
 }
 
 fhir_error_t *fhir_resource_vread(fhir_response_t **response, fhir_exchange_t *exchange)
@@ -23,7 +23,7 @@ fhir_error_t *fhir_resource_vread(fhir_response_t **response, fhir_exchange_t *e
     fhir_resource_facts_t facts;
     /* Our version ids are UUIDs: another form names no version of ours. */
     const char *version_id = fhir_is_uuid(exchange->route.version_id) ? exchange->route.version_id : NULL;
-    FHIR_TRY(fhir_resource_access(&facts, exchange, FHIR_INTERACTION_READ, exchange->route.id, version_id));
+    FHIR_TRY(fhir_resource_access(&facts, exchange, FHIR_INTERACTION_VREAD, exchange->route.id, version_id));
     FHIR_TRY(fhir_resource_negotiate(exchange));
     if (!version_id || !facts.version) {
         return fhir_error_public(exchange->pool, FHIR_ERROR_NOT_FOUND, "This %s has no version with this id.",
@@ -33,23 +33,45 @@ fhir_error_t *fhir_resource_vread(fhir_response_t **response, fhir_exchange_t *e
         return fhir_error_public(exchange->pool, FHIR_ERROR_GONE, "This version records the deletion of the %s.",
                                  exchange->route.type);
     }
-    return fhir_resource_answer_read(response, exchange, facts.membership, facts.version);
+    return fhir_resource_answer_read(response, exchange, facts.membership, facts.version, NULL);
+}
+
+/* Versions that belonged elsewhere are left out: 1 if any was. */
+static int keep_permitted(apr_array_header_t *versions, const fhir_exchange_t *exchange,
+                          const fhir_membership_t *membership)
+{
+    int kept = 0;
+    int i;
+    for (i = 0; i < versions->nelts; i++) {
+        const fhir_resource_t *version = APR_ARRAY_IDX(versions, i, const fhir_resource_t *);
+        const fhir_subject_t *subject = version->body ? fhir_subject_of_resource(version, exchange->pool) : NULL;
+        if (!fhir_resource_decide_write(exchange, membership, FHIR_INTERACTION_HISTORY, version->type, subject, NULL)) {
+            APR_ARRAY_IDX(versions, kept++, const fhir_resource_t *) = version;
+        }
+    }
+    i = versions->nelts;
+    versions->nelts = kept;
+    return kept < i;
 }
 
 static fhir_error_t *history_text(fhir_text_t *json, const fhir_exchange_t *exchange,
-                                  const fhir_membership_t *membership, const apr_array_header_t *versions,
-                                  apr_off_t total, const fhir_history_page_t *page)
+                                  const fhir_membership_t *membership, apr_array_header_t *versions, apr_off_t total,
+                                  const fhir_history_page_t *page)
 {
     static const fhir_view_t whole = {FHIR_SUMMARY_FALSE, NULL};
     fhir_bundle_text_t bundle;
     apr_array_header_t *edits;
     const char *next = NULL;
     int i;
-    FHIR_TRY(fhir_attachment_edits(&edits, exchange, membership, versions));
     if (versions->nelts > 0) {
         next = fhir_history_page_next(exchange, page, versions->nelts,
                                       APR_ARRAY_IDX(versions, versions->nelts - 1, const fhir_resource_t *)->sequence);
     }
+    if (keep_permitted(versions, exchange, membership)) {
+        total = -1;
+    }
+    FHIR_TRY(fhir_attachment_edits(&edits, exchange, membership, versions));
+    FHIR_TRY(fhir_hide_elements(versions, edits, exchange, membership, NULL));
     fhir_bundle_begin(&bundle, "history", total, exchange->pool);
     fhir_bundle_link(&bundle, "self", fhir_history_page_url(exchange, page->count, page->before));
     if (next) {
@@ -77,7 +99,7 @@ fhir_error_t *fhir_resource_history(fhir_response_t **response, fhir_exchange_t 
     apr_array_header_t *versions;
     apr_off_t total;
     fhir_text_t json;
-    FHIR_TRY(fhir_resource_access(&facts, exchange, FHIR_INTERACTION_READ, exchange->route.id, NULL));
+    FHIR_TRY(fhir_resource_access(&facts, exchange, FHIR_INTERACTION_HISTORY, exchange->route.id, NULL));
     FHIR_TRY(fhir_resource_negotiate(exchange));
     FHIR_TRY(fhir_history_page_read(&page, exchange, facts.current->sequence));
     FHIR_TRY(fhir_meta_resource_history(&versions, &total, exchange->app->meta, facts.membership->project_id,

@@ -1,6 +1,7 @@
 /* Search by GET and POST _search -> a searchset Bundle (FHIR R4 search.html, http.html#search). */
 #include "../fhir/answers.h"
 #include "../fhir/binary_form.h"
+#include "access.h"
 #include "attachment_urls.h"
 #include "bundle_text.h"
 #include "resource_access.h"
@@ -138,7 +139,7 @@ static apr_array_header_t *permitted(const fhir_exchange_t *exchange, const fhir
     int i;
     for (i = 0; i < page->included->nelts; i++) {
         const fhir_resource_t *resource = APR_ARRAY_IDX(page->included, i, const fhir_resource_t *);
-        if (!fhir_resource_decide(exchange, membership, FHIR_INTERACTION_READ, resource->type, resource->id)) {
+        if (fhir_may_read_resource(exchange, membership, resource)) {
             APR_ARRAY_PUSH(all, const fhir_resource_t *) = resource;
         }
     }
@@ -154,6 +155,7 @@ static fhir_error_t *add_resources(fhir_bundle_text_t *bundle, const fhir_exchan
     apr_array_header_t *edits;
     int i;
     FHIR_TRY(fhir_attachment_edits(&edits, exchange, membership, all));
+    FHIR_TRY(fhir_hide_elements(all, edits, exchange, membership, NULL));
     for (i = 0; i < all->nelts; i++) {
         int is_match = i < page->matches->nelts;
         fhir_bundle_resource(bundle, APR_ARRAY_IDX(all, i, const fhir_resource_t *), exchange->settings->fhir_base,
@@ -167,13 +169,16 @@ static fhir_error_t *add_binaries(fhir_bundle_text_t *bundle, const fhir_exchang
                                   const fhir_search_page_t *page, const fhir_membership_t *membership)
 {
     fhir_binary_render_t how = {0};
+    const fhir_binary_t *const *binaries = (const fhir_binary_t *const *)(void *)page->binaries->elts;
+    int *readable = apr_pcalloc(exchange->pool, sizeof(*readable) * (apr_size_t)(page->binaries->nelts + 1));
     const char *text;
     const char *suffix;
     int i;
+    FHIR_TRY(fhir_may_read_binaries(readable, exchange, membership, binaries, page->binaries->nelts));
     how.format = FHIR_FORMAT_JSON;
     for (i = 0; i < page->binaries->nelts; i++) {
-        const fhir_binary_t *binary = APR_ARRAY_IDX(page->binaries, i, const fhir_binary_t *);
-        if (!fhir_may_read_binary(exchange, membership, binary)) {
+        const fhir_binary_t *binary = binaries[i];
+        if (!readable[i]) {
             continue;
         }
         how.subsetted = binary->content && !exchange->medplum;
@@ -238,6 +243,7 @@ fhir_error_t *fhir_resource_search(fhir_response_t **response, fhir_exchange_t *
     FHIR_TRY(fhir_resource_access(&facts, exchange, FHIR_INTERACTION_SEARCH, NULL, NULL));
     FHIR_TRY(fhir_resource_negotiate(exchange));
     FHIR_TRY(parse(&search, exchange));
+    FHIR_TRY(fhir_search_permit(search, exchange, facts.membership));
     call = fhir_exchange_call_after_body(exchange);
     FHIR_TRY(fhir_meta_search(&page, exchange->app->meta, facts.membership->project_id, search, &call));
     FHIR_TRY(bundle_text(&json, exchange, search, &page, facts.membership));

@@ -17,10 +17,14 @@ int fhir_update_status(const fhir_resource_write_t *write, const fhir_resource_f
 fhir_error_t *fhir_delete_begin(fhir_resource_write_t *write, fhir_resource_facts_t *facts,
                                 fhir_exchange_t *exchange) FHIR_MUST_CHECK;
 
+/* May the principal do that with what the condition found, or create what it did not? */
+fhir_error_t *fhir_write_decide_found(const fhir_resource_write_t *write, const fhir_exchange_t *exchange,
+                                      const fhir_membership_t *membership) FHIR_MUST_CHECK;
+
 /* resource_patch.c: what is patched; *expected is the version that If-Match asks for, NULL: any. */
 fhir_error_t *fhir_patch_begin(fhir_resource_facts_t *facts, const char **expected,
                                fhir_exchange_t *exchange) FHIR_MUST_CHECK;
-fhir_error_t *fhir_patch_apply(fhir_sent_resource_t *sent, const fhir_resource_t *current,
+fhir_error_t *fhir_patch_apply(fhir_sent_resource_t *sent, const fhir_resource_facts_t *facts,
                                const fhir_json_document_t *patch, const fhir_exchange_t *exchange) FHIR_MUST_CHECK;
 /* PRECONDITION_FAILED: facts->current is current no more. */
 fhir_error_t *fhir_patch_once(fhir_resource_write_t *write, const fhir_resource_facts_t *facts,

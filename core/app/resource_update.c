@@ -10,13 +10,23 @@
 #include <string.h>
 
 /* A condition that changed between looking and locking is looked up again. */
-#define ATTEMPTS 5
+#define ATTEMPTS 10
 
 static fhir_error_t *read_resource(fhir_sent_resource_t *sent, const fhir_exchange_t *exchange)
 {
     const fhir_json_document_t *document;
     FHIR_TRY(fhir_body_document(&document, exchange));
     return fhir_resource_check(sent, document, 0, exchange->route.type, exchange->pool);
+}
+
+fhir_error_t *fhir_write_decide_found(const fhir_resource_write_t *write, const fhir_exchange_t *exchange,
+                                      const fhir_membership_t *membership)
+{
+    if (write->existing && write->kind == FHIR_CHANGE_UPDATE) {
+        return fhir_resource_decide_write(exchange, membership, FHIR_INTERACTION_UPDATE, write->type, write->before,
+                                          NULL);
+    }
+    return fhir_resource_decide_type(exchange, membership, FHIR_INTERACTION_CREATE, write->type);
 }
 
 static fhir_error_t *run_conditional(fhir_resource_write_t *write, const fhir_exchange_t *exchange,
@@ -31,10 +41,7 @@ static fhir_error_t *run_conditional(fhir_resource_write_t *write, const fhir_ex
     for (attempt = 0; attempt < ATTEMPTS; attempt++) {
         *write = original;
         FHIR_TRY(fhir_write_resolve(write, exchange, membership));
-        FHIR_TRY(fhir_resource_decide(exchange, membership,
-                                      write->existing && write->kind == FHIR_CHANGE_UPDATE ? FHIR_INTERACTION_UPDATE
-                                                                                           : FHIR_INTERACTION_CREATE,
-                                      write->type, write->existing ? write->id : NULL));
+        FHIR_TRY(fhir_write_decide_found(write, exchange, membership));
         FHIR_TRY(fhir_write_prepare(write, exchange, membership, NULL));
         if (!write->has_change) {
             return NULL;
@@ -59,8 +66,7 @@ fhir_error_t *fhir_resource_create(fhir_response_t **response, fhir_exchange_t *
     write.kind = FHIR_CHANGE_CREATE;
     write.type = exchange->route.type;
     if (if_none_exist) {
-        FHIR_TRY(fhir_condition_parse(&write.condition, exchange, write.type, if_none_exist));
-        FHIR_TRY(fhir_resource_decide(exchange, facts.membership, FHIR_INTERACTION_SEARCH, write.type, NULL));
+        FHIR_TRY(fhir_condition_parse(&write.condition, exchange, facts.membership, write.type, if_none_exist));
     }
     FHIR_TRY(read_resource(&write.sent, exchange));
     if (write.condition) {
@@ -98,6 +104,7 @@ fhir_error_t *fhir_update_begin(fhir_resource_write_t *write, fhir_resource_fact
     write->kind = FHIR_CHANGE_UPDATE;
     write->type = exchange->route.type;
     write->id = exchange->route.id;
+    fhir_write_stands_on(write, facts);
     return NULL;
 }
 
@@ -114,16 +121,40 @@ int fhir_update_status(const fhir_resource_write_t *write, const fhir_resource_f
     return write->created || (facts->current && !is_there(facts->current)) ? 201 : 200;
 }
 
+static fhir_error_t *update_once(fhir_resource_write_t *write, const fhir_resource_facts_t *facts,
+                                 const fhir_exchange_t *exchange)
+{
+    FHIR_TRY(fhir_write_prepare(write, exchange, facts->membership, NULL));
+    fhir_update_keep_promise(write, facts, exchange);
+    return fhir_write_commit(write, exchange);
+}
+
+/* Another version came between, and the client did not ask for a certain one: it is decided again. */
+static int was_overtaken(const fhir_error_t *error, const fhir_resource_write_t *write, const fhir_exchange_t *exchange)
+{
+    return error->code == FHIR_ERROR_PRECONDITION_FAILED && !write->expected_version &&
+           !fhir_request_header(exchange->request, "If-None-Match");
+}
+
 fhir_error_t *fhir_resource_update(fhir_response_t **response, fhir_exchange_t *exchange)
 {
     fhir_resource_write_t write = {0};
     fhir_resource_facts_t facts;
+    fhir_sent_resource_t sent;
+    fhir_error_t *error;
+    int attempt = 0;
     FHIR_TRY(fhir_update_begin(&write, &facts, exchange));
     FHIR_TRY(read_resource(&write.sent, exchange));
     FHIR_TRY(fhir_update_check_id(&write, exchange->pool));
-    FHIR_TRY(fhir_write_prepare(&write, exchange, facts.membership, NULL));
-    fhir_update_keep_promise(&write, &facts, exchange);
-    FHIR_TRY(fhir_write_commit(&write, exchange));
+    sent = write.sent;
+    while ((error = update_once(&write, &facts, exchange)) != NULL) {
+        if (!was_overtaken(error, &write, exchange) || ++attempt == ATTEMPTS) {
+            return error;
+        }
+        memset(&write, 0, sizeof(write));
+        FHIR_TRY(fhir_update_begin(&write, &facts, exchange));
+        write.sent = sent;
+    }
     return fhir_resource_answer_written(response, exchange, facts.membership, write.result,
                                         fhir_update_status(&write, &facts));
 }
@@ -137,7 +168,7 @@ fhir_error_t *fhir_resource_conditional_update(fhir_response_t **response, fhir_
     FHIR_TRY(fhir_resource_access(&facts, exchange, FHIR_INTERACTION_SEARCH, NULL, NULL));
     FHIR_TRY(fhir_resource_negotiate(exchange));
     FHIR_TRY(fhir_body_check(exchange, FHIR_BODY_RESOURCE));
-    FHIR_TRY(fhir_condition_parse(&write.condition, exchange, write.type,
+    FHIR_TRY(fhir_condition_parse(&write.condition, exchange, facts.membership, write.type,
                                   exchange->request->query ? exchange->request->query : ""));
     FHIR_TRY(read_resource(&write.sent, exchange));
     FHIR_TRY(run_conditional(&write, exchange, facts.membership));
@@ -150,6 +181,7 @@ fhir_error_t *fhir_delete_begin(fhir_resource_write_t *write, fhir_resource_fact
     write->kind = FHIR_CHANGE_DELETE;
     write->type = exchange->route.type;
     write->id = exchange->route.id;
+    fhir_write_stands_on(write, facts);
     return fhir_check_if_match(&write->expected_version, exchange, facts->current->version_id,
                                facts->current->last_updated);
 }

@@ -1,8 +1,11 @@
 /* A write of a resource, step by step: resolve the condition, prepare, commit. */
 #include "resource_write.h"
 
+#include "../fhir/project_resources.h"
+#include "../fhir/resource_members.h"
 #include "external_fetch_want.h"
 #include "resource_access.h"
+#include "rights.h"
 
 #include <apr_hash.h>
 #include <apr_strings.h>
@@ -11,8 +14,8 @@
 
 /* ---- conditions ---- */
 
-fhir_error_t *fhir_condition_parse(const fhir_search_t **condition, const fhir_exchange_t *exchange, const char *type,
-                                   const char *query)
+fhir_error_t *fhir_condition_parse(const fhir_search_t **condition, const fhir_exchange_t *exchange,
+                                   const fhir_membership_t *membership, const char *type, const char *query)
 {
     const fhir_addresses_t addresses = fhir_exchange_addresses(exchange);
     apr_array_header_t *parameters;
@@ -24,6 +27,7 @@ fhir_error_t *fhir_condition_parse(const fhir_search_t **condition, const fhir_e
         return fhir_error_public(exchange->pool, FHIR_ERROR_INVALID,
                                  "The condition must be a search for one %s, such as identifier=system|value.", type);
     }
+    FHIR_TRY(fhir_search_permit(search, exchange, membership));
     search->count = 2; /* one or several: more need not be known */
     *condition = search;
     return NULL;
@@ -75,7 +79,21 @@ fhir_error_t *fhir_write_resolve(fhir_resource_write_t *write, const fhir_exchan
     }
     FHIR_TRY(fhir_meta_search(&page, exchange->app->meta, membership->project_id, write->condition, &call));
     FHIR_TRY(take_match(write, page.matches, exchange->pool));
+    if (write->existing) {
+        write->before = fhir_subject_of_resource(write->existing, exchange->pool);
+        write->current = write->existing;
+        write->decided_version = write->existing->version_id;
+    }
     return id_after_match(write, exchange);
+}
+
+void fhir_write_stands_on(fhir_resource_write_t *write, const fhir_resource_facts_t *facts)
+{
+    write->before = facts->subject;
+    write->current = facts->current && facts->current->body ? facts->current : NULL;
+    write->decided_version = facts->current   ? facts->current->version_id
+                             : facts->version ? facts->version->version_id
+                                              : NULL;
 }
 
 /* ---- preparing ---- */
@@ -104,7 +122,7 @@ static fhir_error_t *read_pins(pins_t *pins)
     fhir_resource_facts_t facts;
     int i;
     FHIR_TRY(fhir_meta_load_resource(&facts, exchange->app->meta, &exchange->principal.key, pins->type, pins->id, NULL,
-                                     &call));
+                                     0, &call));
     if (facts.current && facts.current->attachment_count > 0) {
         APR_ARRAY_PUSH(one, const fhir_resource_t *) = facts.current;
         FHIR_TRY(fhir_meta_load_attachments(&found, exchange->app->meta, pins->membership->project_id, one, &call));
@@ -138,8 +156,8 @@ static fhir_error_t *too_many_values(apr_pool_t *pool)
                              FHIR_INDEX_VALUES_MAX);
 }
 
-static fhir_error_t *store_form(fhir_resource_write_t *write, const fhir_exchange_t *exchange,
-                                const fhir_membership_t *membership, const fhir_prepare_t *links)
+static fhir_error_t *normalise(fhir_resource_write_t *write, const fhir_exchange_t *exchange,
+                               const fhir_membership_t *membership, const fhir_prepare_t *links)
 {
     const fhir_addresses_t addresses = fhir_exchange_addresses(exchange);
     fhir_store_resource_t *stored = apr_pcalloc(exchange->pool, sizeof(*stored));
@@ -161,6 +179,60 @@ static fhir_error_t *store_form(fhir_resource_write_t *write, const fhir_exchang
     return write->change.index_values->nelts <= FHIR_INDEX_VALUES_MAX ? NULL : too_many_values(exchange->pool);
 }
 
+static fhir_subject_t *subject_after(const fhir_resource_write_t *write, const fhir_exchange_t *exchange)
+{
+    fhir_subject_t *after = apr_pcalloc(exchange->pool, sizeof(*after));
+    fhir_subject_of_values(after, write->type, write->id, write->change.index_values);
+    after->last_updated = exchange->request->received;
+    return after;
+}
+
+/* Elements that the writer must not change are as they were, whatever he sent. */
+static fhir_error_t *keep_elements(int *changed, fhir_resource_write_t *write, const fhir_exchange_t *exchange,
+                                   const apr_array_header_t *elements)
+{
+    fhir_sent_resource_t restored;
+    *changed = elements != NULL;
+    if (elements) {
+        FHIR_TRY(fhir_resource_restore(&restored, &write->sent, write->current, elements, exchange->pool));
+        write->sent = restored;
+    }
+    return NULL;
+}
+
+static fhir_error_t *store_form(fhir_resource_write_t *write, const fhir_exchange_t *exchange,
+                                const fhir_membership_t *membership, const fhir_prepare_t *links)
+{
+    fhir_interaction_t interaction =
+        write->kind == FHIR_CHANGE_CREATE ? FHIR_INTERACTION_CREATE : FHIR_INTERACTION_UPDATE;
+    int changed = 0;
+    FHIR_TRY(fhir_project_resource_check(&write->sent, exchange->pool));
+    FHIR_TRY(keep_elements(&changed, write, exchange,
+                           fhir_kept_elements(exchange, membership, FHIR_INTERACTION_UPDATE, write->before)));
+    FHIR_TRY(normalise(write, exchange, membership, links));
+    if (!write->before) {
+        FHIR_TRY(keep_elements(
+            &changed, write, exchange,
+            fhir_kept_elements(exchange, membership, FHIR_INTERACTION_CREATE, subject_after(write, exchange))));
+        FHIR_TRY(changed ? normalise(write, exchange, membership, links) : NULL);
+    }
+    return fhir_resource_decide_write(exchange, membership, interaction, write->type, write->before,
+                                      subject_after(write, exchange));
+}
+
+/* What was decided must still be what is replaced. Who may do everything need not care. */
+static const char *expected_version(const fhir_resource_write_t *write, const fhir_exchange_t *exchange,
+                                    const fhir_membership_t *membership)
+{
+    if (write->expected_version || write->kind == FHIR_CHANGE_CREATE) {
+        return write->expected_version;
+    }
+    if (write->existing || fhir_looks_at_subject(exchange, membership, write->type)) {
+        return write->decided_version ? write->decided_version : write->change.version_id;
+    }
+    return NULL;
+}
+
 fhir_error_t *fhir_write_prepare(fhir_resource_write_t *write, const fhir_exchange_t *exchange,
                                  const fhir_membership_t *membership, const fhir_prepare_t *links)
 {
@@ -178,10 +250,7 @@ fhir_error_t *fhir_write_prepare(fhir_resource_write_t *write, const fhir_exchan
     change->id = write->id;
     change->may_create = exchange->settings->update_create;
     FHIR_TRY(fhir_random_uuid(&change->version_id, exchange->pool));
-    change->expected_version = write->expected_version;
-    if (write->existing && !change->expected_version) {
-        change->expected_version = write->existing->version_id;
-    }
+    change->expected_version = expected_version(write, exchange, membership);
     return write->kind == FHIR_CHANGE_DELETE ? NULL : store_form(write, exchange, membership, links);
 }
 

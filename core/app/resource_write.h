@@ -14,6 +14,9 @@ typedef struct fhir_resource_write_t {
     fhir_sent_resource_t sent;      /* document NULL: DELETE */
     const char *expected_version;   /* see fhir_resource_change_t */
     const fhir_search_t *condition; /* NULL: unconditional */
+    const fhir_subject_t *before;   /* what the access to an existing resource was decided by; NULL: there is none */
+    const fhir_resource_t *current; /* its text, NULL: there is none */
+    const char *decided_version;    /* its version, NULL: nothing was there; it must still be so at the commit */
 
     const fhir_resource_t *existing; /* what the condition found; NULL: nothing */
     fhir_resource_change_t change;
@@ -30,15 +33,19 @@ typedef struct fhir_binary_part_t {
     const fhir_binary_t *result; /* the new version */
 } fhir_binary_part_t;
 
-/* Strict search of If-None-Exist, or of the query of a conditional update. INVALID: unknown parameters, none at all,
- * or result parameters. */
-fhir_error_t *fhir_condition_parse(const fhir_search_t **condition, const fhir_exchange_t *exchange, const char *type,
+/* Strict search of If-None-Exist, or of the query of a conditional update, narrowed to what the principal may find.
+ * INVALID: unknown parameters, none at all, or result parameters. FORBIDDEN: he may not search. */
+fhir_error_t *fhir_condition_parse(const fhir_search_t **condition, const fhir_exchange_t *exchange,
+                                   const fhir_membership_t *membership, const char *type,
                                    const char *query) FHIR_MUST_CHECK;
 
+/* What was loaded and decided about is what the write replaces. */
+void fhir_write_stands_on(fhir_resource_write_t *write, const fhir_resource_facts_t *facts);
 /* Looks up the condition and fills in id, existing and kind. PRECONDITION_FAILED: several match. */
 fhir_error_t *fhir_write_resolve(fhir_resource_write_t *write, const fhir_exchange_t *exchange,
                                  const fhir_membership_t *membership) FHIR_MUST_CHECK;
-/* Normalises, indexes and fills in `change`. Of `links` only the resolving functions count; NULL: none. */
+/* Normalises, indexes, decides about what the write leaves, and fills in `change`. Of `links` only the resolving
+ * functions count; NULL: none. */
 fhir_error_t *fhir_write_prepare(fhir_resource_write_t *write, const fhir_exchange_t *exchange,
                                  const fhir_membership_t *membership, const fhir_prepare_t *links) FHIR_MUST_CHECK;
 /* Fills in `result`, for a write without condition. */

@@ -44,7 +44,8 @@ static fhir_error_t *load(signed_t *url, const fhir_exchange_t *exchange)
     const fhir_signed_facts_t *facts = &url->facts;
     FHIR_TRY(fhir_meta_load_signed(&url->facts, exchange->app->meta, url->presign.key_id, url->presign.membership_id,
                                    url->presign.binary_id, url->presign.version_id, &call));
-    if (!facts->key_active || !facts->membership || !facts->membership->active) {
+    if (!facts->key_active || !facts->membership ||
+        (!facts->membership->active && !exchange->settings->signed_urls_outlive_membership)) {
         return fhir_error_public(exchange->pool, FHIR_ERROR_FORBIDDEN,
                                  "This signed URL is no longer valid. Ask for a new one.");
     }

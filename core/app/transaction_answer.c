@@ -20,10 +20,15 @@ static int is_shown(const fhir_part_t *part)
     return part->kind == FHIR_PART_WRITE && part->write.kind != FHIR_CHANGE_DELETE;
 }
 
+/* What was written, as the principal may see it. */
+typedef struct shown_t {
+    apr_array_header_t *resources;   /* of const fhir_resource_t * */
+    const apr_array_header_t *edits; /* as long; NULL: no resource is shown */
+} shown_t;
+
 /* The attachments of all resources at once. NULL: they can't be looked up now. */
-static const apr_array_header_t *load_edits(const fhir_transact_t *transact)
+static const apr_array_header_t *load_edits(apr_array_header_t *results, const fhir_transact_t *transact)
 {
-    apr_array_header_t *results = apr_array_make(transact->pool, transact->count, sizeof(const fhir_resource_t *));
     apr_array_header_t *edits;
     fhir_error_t *error;
     int i;
@@ -33,6 +38,9 @@ static const apr_array_header_t *load_edits(const fhir_transact_t *transact)
         }
     }
     error = fhir_attachment_edits(&edits, &transact->exchange, transact->bundle->membership, results);
+    if (!error) {
+        error = fhir_hide_elements(results, edits, &transact->exchange, transact->bundle->membership, NULL);
+    }
     if (error) {
         fhir_log_error(transact->exchange.app->log, FHIR_LOG_WARNING, error, "showing what a transaction stored");
         return NULL;
@@ -77,9 +85,9 @@ static void describe(fhir_entry_answer_t *answer, const fhir_part_t *part, const
     }
 }
 
-/* `edits` NULL: the resource is left out. */
-static void add_write(fhir_bundle_text_t *text, const fhir_part_t *part, const fhir_transact_t *transact, int shown,
-                      const apr_array_header_t *edits, apr_pool_t *pool)
+/* `visible` NULL: the resource is left out. */
+static void add_write(fhir_bundle_text_t *text, const fhir_part_t *part, const fhir_transact_t *transact,
+                      const fhir_resource_t *visible, const apr_array_header_t *edits, apr_pool_t *pool)
 {
     static const fhir_view_t whole = {FHIR_SUMMARY_FALSE, NULL};
     fhir_prefer_return_t prefer = wanted(transact);
@@ -88,10 +96,10 @@ static void add_write(fhir_bundle_text_t *text, const fhir_part_t *part, const f
     describe(&answer, part, transact, pool);
     if (is_shown(part) && prefer == FHIR_PREFER_OUTCOME) {
         answer.outcome = information(part->write.type, pool);
-    } else if (is_shown(part) && shown && prefer != FHIR_PREFER_MINIMAL &&
+    } else if (is_shown(part) && visible && prefer != FHIR_PREFER_MINIMAL &&
                fhir_may_see_written(&part->exchange, transact->bundle->membership, part->write.result, answer.status)) {
         fhir_text_init(&json, pool);
-        fhir_resource_render(&json, part->write.result, edits, &whole);
+        fhir_resource_render(&json, visible, edits, &whole);
         answer.resource = json.text;
         answer.resource_length = json.length;
     }
@@ -128,8 +136,9 @@ static void add_nothing(fhir_bundle_text_t *text, apr_pool_t *pool)
 }
 
 static void add_part(fhir_bundle_text_t *text, const fhir_part_t *part, const fhir_transact_t *transact,
-                     const apr_array_header_t *edits, int *next, apr_pool_t *pool)
+                     const shown_t *shown, int *next, apr_pool_t *pool)
 {
+    int is_there = shown->edits && is_shown(part);
     switch (part->kind) {
     case FHIR_PART_READ:
         fhir_entry_answer_request(text, &part->entry, transact->bundle->document, transact->bundle->exchange, pool);
@@ -138,8 +147,9 @@ static void add_part(fhir_bundle_text_t *text, const fhir_part_t *part, const fh
         add_binary(text, part, transact, pool);
         break;
     case FHIR_PART_WRITE:
-        add_write(text, part, transact, edits != NULL,
-                  edits && is_shown(part) ? APR_ARRAY_IDX(edits, *next, const apr_array_header_t *) : NULL, pool);
+        add_write(text, part, transact,
+                  is_there ? APR_ARRAY_IDX(shown->resources, *next, const fhir_resource_t *) : NULL,
+                  is_there ? APR_ARRAY_IDX(shown->edits, *next, const apr_array_header_t *) : NULL, pool);
         *next += is_shown(part);
         break;
     case FHIR_PART_NOTHING:
@@ -153,16 +163,18 @@ void fhir_transact_answer(fhir_response_t **response, const fhir_transact_t *tra
 {
     const fhir_exchange_t *exchange = transact->bundle->exchange;
     int shows = wanted(transact) != FHIR_PREFER_MINIMAL && wanted(transact) != FHIR_PREFER_OUTCOME;
-    const apr_array_header_t *edits = shows ? load_edits(transact) : NULL;
+    shown_t shown;
     fhir_bundle_text_t text;
     apr_pool_t *pool;
     int next = 0;
     int i;
+    shown.resources = apr_array_make(transact->pool, transact->count, sizeof(const fhir_resource_t *));
+    shown.edits = shows ? load_edits(shown.resources, transact) : NULL;
     fhir_bundle_begin(&text, "transaction-response", -1, exchange->pool);
     text.tells_outcomes = exchange->medplum;
     apr_pool_create(&pool, exchange->pool);
     for (i = 0; i < transact->count; i++) {
-        add_part(&text, &transact->parts[i], transact, edits, &next, pool);
+        add_part(&text, &transact->parts[i], transact, &shown, &next, pool);
         apr_pool_clear(pool);
     }
     apr_pool_destroy(pool);

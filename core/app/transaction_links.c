@@ -39,13 +39,23 @@ typedef struct linking_t {
     fhir_error_t *error;
 } linking_t;
 
-static fhir_error_t *index_part(fhir_part_t *part, const fhir_transact_t *transact)
+static const char *resolve_url(void *baton, const char *value)
+{
+    const linking_t *linking = baton;
+    return fhir_bundle_links_find(linking->transact->links, linking->part->entry.full_url, value,
+                                  linking->transact->pool);
+}
+
+static fhir_error_t *index_part(fhir_part_t *part, fhir_transact_t *transact)
 {
     const fhir_addresses_t addresses = fhir_exchange_addresses(&transact->exchange);
     fhir_store_resource_t stored = {0};
+    linking_t linking = {transact, part, NULL};
     fhir_prepare_t how = {0};
     how.addresses = &addresses;
     how.attachments_max = FHIR_ATTACHMENTS_MAX;
+    how.resolve = resolve_url;
+    how.resolve_baton = &linking;
     FHIR_TRY(fhir_resource_prepare(&stored, &part->write.sent, &how, transact->pool));
     part->index_values = fhir_search_index(part->write.type, part->write.id, &stored, &addresses, transact->pool);
     return NULL;
@@ -53,7 +63,7 @@ static fhir_error_t *index_part(fhir_part_t *part, const fhir_transact_t *transa
 
 /* Would the search find what this part writes? */
 static fhir_error_t *part_matches(int *matches, fhir_part_t *part, const fhir_search_t *search,
-                                  const fhir_transact_t *transact)
+                                  fhir_transact_t *transact)
 {
     fhir_resource_t resource = {0};
     *matches = 0;
@@ -149,22 +159,13 @@ static fhir_error_t *look_up(const char **reference, const linking_t *linking, c
                                      ? "A Binary can't be searched, so a conditional reference can't lead to one."
                                      : "There are too many different conditional references in this transaction.");
     }
-    FHIR_TRY(
-        fhir_resource_decide(&transact->exchange, transact->bundle->membership, FHIR_INTERACTION_SEARCH, type, NULL));
-    FHIR_TRY(fhir_condition_parse(&search, &transact->exchange, type, value));
+    FHIR_TRY(fhir_condition_parse(&search, &transact->exchange, transact->bundle->membership, type, value));
     FHIR_TRY(find_one(reference, linking, search, type, value));
     apr_hash_set(transact->conditional, apr_pstrdup(transact->pool, value), APR_HASH_KEY_STRING, *reference);
     return NULL;
 }
 
 /* ---- resources ---- */
-
-static const char *resolve_url(void *baton, const char *value)
-{
-    const linking_t *linking = baton;
-    return fhir_bundle_links_find(linking->transact->links, linking->part->entry.full_url, value,
-                                  linking->transact->pool);
-}
 
 static const char *resolve_reference(void *baton, const char *value)
 {
@@ -240,8 +241,45 @@ static fhir_error_t *link_context(fhir_part_t *part, fhir_transact_t *transact)
     return NULL;
 }
 
+/* The part that writes `Type/id`; NULL: none does. */
+static fhir_part_t *part_of_reference(fhir_transact_t *transact, const char *reference)
+{
+    int i;
+    for (i = 0; i < transact->count; i++) {
+        fhir_part_t *part = &transact->parts[i];
+        const fhir_resource_write_t *write = &part->write;
+        if (part->kind == FHIR_PART_WRITE && write->sent.document && write->id &&
+            !(write->kind == FHIR_CHANGE_CREATE && write->existing) &&
+            strcmp(apr_pstrcat(transact->pool, write->type, "/", write->id, NULL), reference) == 0) {
+            return part;
+        }
+    }
+    return NULL;
+}
+
+static fhir_error_t *pending_subject(const fhir_subject_t **subject, void *baton, const char *context)
+{
+    fhir_transact_t *transact = baton;
+    fhir_part_t *part = part_of_reference(transact, context);
+    fhir_subject_t *made;
+    *subject = NULL;
+    if (!part) {
+        return NULL;
+    }
+    if (!part->index_values) {
+        FHIR_TRY(index_part(part, transact));
+    }
+    made = apr_pcalloc(transact->pool, sizeof(*made));
+    fhir_subject_of_values(made, part->write.type, part->write.id, part->index_values);
+    made->is_context = 1;
+    made->last_updated = transact->exchange.request->received;
+    *subject = made;
+    return NULL;
+}
+
 fhir_error_t *fhir_part_store(fhir_part_t *part, fhir_transact_t *transact)
 {
+    fhir_pending_t *pending;
     fhir_binary_write_t *write;
     fhir_error_t *error;
     if (part->kind != FHIR_PART_BINARY) {
@@ -250,6 +288,10 @@ fhir_error_t *fhir_part_store(fhir_part_t *part, fhir_transact_t *transact)
     if (part->binary_change != FHIR_CHANGE_DELETE) {
         FHIR_TRY(link_context(part, transact));
     }
+    pending = apr_palloc(transact->pool, sizeof(*pending));
+    pending->find = pending_subject;
+    pending->baton = transact;
+    part->exchange.pending = pending;
     error = fhir_binary_write_prepare(&write, &part->exchange, part->binary_change);
     if (error && error->code == FHIR_ERROR_NOT_FOUND && part->binary_change == FHIR_CHANGE_DELETE) {
         part->kind = FHIR_PART_NOTHING;

@@ -15,22 +15,21 @@ static fhir_error_t *check_resource(fhir_part_t *part, const fhir_transact_t *tr
                                part->exchange.route.type, transact->pool);
 }
 
-static fhir_error_t *decide(fhir_part_t *part, const fhir_transact_t *transact, fhir_interaction_t interaction,
-                            const char *id)
+static fhir_error_t *decide(fhir_part_t *part, const fhir_transact_t *transact, fhir_interaction_t interaction)
 {
-    return fhir_resource_decide(&part->exchange, transact->bundle->membership, interaction, part->exchange.route.type,
-                                id);
+    return fhir_resource_decide_type(&part->exchange, transact->bundle->membership, interaction,
+                                     part->exchange.route.type);
 }
 
 static fhir_error_t *take_condition(fhir_part_t *part, const fhir_transact_t *transact, const char *query)
 {
-    FHIR_TRY(decide(part, transact, FHIR_INTERACTION_SEARCH, NULL));
-    return fhir_condition_parse(&part->write.condition, &part->exchange, part->write.type, query);
+    return fhir_condition_parse(&part->write.condition, &part->exchange, transact->bundle->membership, part->write.type,
+                                query);
 }
 
 static fhir_error_t *plan_create(fhir_part_t *part, const fhir_transact_t *transact)
 {
-    FHIR_TRY(decide(part, transact, FHIR_INTERACTION_CREATE, NULL));
+    FHIR_TRY(decide(part, transact, FHIR_INTERACTION_CREATE));
     FHIR_TRY(check_resource(part, transact));
     part->write.kind = FHIR_CHANGE_CREATE;
     if (part->entry.if_none_exist) {
@@ -64,7 +63,8 @@ static fhir_error_t *plan_patch(fhir_part_t *part, const fhir_transact_t *transa
     part->write.kind = FHIR_CHANGE_UPDATE;
     part->write.id = part->exchange.route.id;
     part->write.expected_version = part->facts.current->version_id;
-    return fhir_patch_apply(&part->write.sent, part->facts.current, patch, &part->exchange);
+    fhir_write_stands_on(&part->write, &part->facts);
+    return fhir_patch_apply(&part->write.sent, &part->facts, patch, &part->exchange);
 }
 
 static fhir_error_t *plan_delete(fhir_part_t *part, const fhir_transact_t *transact)
@@ -102,11 +102,11 @@ static fhir_error_t *plan_read(fhir_part_t *part, const fhir_transact_t *transac
         return NULL;
     case FHIR_ROUTE_RESOURCE_TYPE:
     case FHIR_ROUTE_RESOURCE_SEARCH:
-        return decide(part, transact, FHIR_INTERACTION_SEARCH, NULL);
+        return decide(part, transact, FHIR_INTERACTION_SEARCH);
     case FHIR_ROUTE_RESOURCE_INSTANCE:
     case FHIR_ROUTE_RESOURCE_HISTORY:
     case FHIR_ROUTE_RESOURCE_VERSION:
-        return decide(part, transact, FHIR_INTERACTION_READ, part->exchange.route.id);
+        return decide(part, transact, FHIR_INTERACTION_READ);
     default:
         return not_here(part, transact);
     }
@@ -176,13 +176,10 @@ static fhir_error_t *check_found(fhir_part_t *part)
 
 fhir_error_t *fhir_part_resolve(fhir_part_t *part, const fhir_transact_t *transact)
 {
-    int updates;
     if (part->kind != FHIR_PART_WRITE || !part->write.condition) {
         return NULL;
     }
     FHIR_TRY(fhir_write_resolve(&part->write, &part->exchange, transact->bundle->membership));
-    updates = part->write.existing && part->write.kind == FHIR_CHANGE_UPDATE;
-    FHIR_TRY(decide(part, transact, updates ? FHIR_INTERACTION_UPDATE : FHIR_INTERACTION_CREATE,
-                    updates ? part->write.id : NULL));
+    FHIR_TRY(fhir_write_decide_found(&part->write, &part->exchange, transact->bundle->membership));
     return part->entry.method == FHIR_METHOD_PUT ? check_found(part) : NULL;
 }

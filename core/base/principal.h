@@ -16,6 +16,8 @@ typedef struct fhir_principal_key_t {
     const char *subject;
 } fhir_principal_key_t;
 
+struct fhir_policy_t; /* core/auth/policy.h */
+
 /* What binds a principal to a project. One principal has one membership. */
 typedef struct fhir_membership_t {
     const char *id;         /* UUID */
@@ -28,6 +30,8 @@ typedef struct fhir_membership_t {
     /* The policies that access names, as they are now: `id version_id id version_id`, `-` for one that was deleted;
      * what is missing there is not there. "": none. Equal text is equal rights. */
     const char *policies;
+    /* access compiled (core/app/rights.c gives it to every membership that was loaded); NULL: nothing is permitted. */
+    const struct fhir_policy_t *policy;
     int active; /* 0: the membership, its client or its project is disabled */
 } fhir_membership_t;
 

@@ -155,8 +155,11 @@ fhir_error_t *fhir_history_bundle(const char **text, fhir_format_t format, const
     fhir_text_t json;
     int i;
     fhir_text_init(&json, pool);
-    fhir_text_addf(&json, "{\"resourceType\":\"Bundle\",\"type\":\"history\",\"total\":%" APR_OFF_T_FMT ",\"link\":[",
-                   total);
+    fhir_text_add(&json, "{\"resourceType\":\"Bundle\",\"type\":\"history\"");
+    if (total >= 0) {
+        fhir_text_addf(&json, ",\"total\":%" APR_OFF_T_FMT, total);
+    }
+    fhir_text_add(&json, ",\"link\":[");
     add_link(&json, "self", self);
     if (next) {
         fhir_text_add(&json, ",");

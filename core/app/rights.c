@@ -1,0 +1,92 @@
+/* Membership, compiled policy and scopes of the principal, as decisions take them. */
+#include "rights.h"
+
+#include "resource_access.h"
+
+fhir_error_t *fhir_rights(const fhir_membership_t **membership, const fhir_exchange_t *exchange)
+{
+    fhir_call_t call = fhir_exchange_call_after_body(exchange);
+    fhir_membership_t *own;
+    if (!*membership || (*membership)->policy) {
+        return NULL;
+    }
+    own = apr_pmemdup(exchange->pool, *membership, sizeof(*own));
+    FHIR_TRY(fhir_policy_cache_get(&own->policy, exchange->app->policies, own, &call));
+    *membership = own;
+    return NULL;
+}
+
+fhir_decision_t fhir_decision_of(const fhir_exchange_t *exchange, const fhir_membership_t *membership,
+                                 fhir_interaction_t interaction, const char *type)
+{
+    fhir_decision_t decision = {0};
+    decision.interaction = interaction;
+    decision.type = type;
+    decision.membership = membership;
+    decision.policy = membership ? membership->policy : NULL;
+    decision.scopes = exchange->principal.scopes;
+    decision.patient = exchange->principal.patient;
+    decision.peer_address = exchange->request->peer_address;
+    decision.create_needs_read = exchange->settings->create_needs_read;
+    decision.explanation = exchange->explanation;
+    return decision;
+}
+
+/* Decisions take what is there: the copy is completed, so that a subject may be shared by several decisions. */
+static const fhir_subject_t *completed(const fhir_exchange_t *exchange, const fhir_subject_t *subject)
+{
+    const fhir_addresses_t addresses = fhir_exchange_addresses(exchange);
+    fhir_subject_t *own;
+    if (!subject || subject->complete || !subject->there) {
+        return subject;
+    }
+    own = apr_pmemdup(exchange->pool, subject, sizeof(*own));
+    fhir_subject_complete(own, &addresses, exchange->pool);
+    return own;
+}
+
+fhir_error_t *fhir_decide_now(const fhir_exchange_t *exchange, fhir_decision_t *decision)
+{
+    if (decision->membership && fhir_decision_needs_content(decision)) {
+        decision->before = completed(exchange, decision->before);
+        decision->version = completed(exchange, decision->version);
+        decision->after = completed(exchange, decision->after);
+    }
+    return fhir_decide(decision, exchange->pool);
+}
+
+int fhir_expect_content(const fhir_exchange_t *exchange, const char *type)
+{
+    const fhir_principal_t *principal = &exchange->principal;
+    return (principal->scopes && fhir_scopes_need_content(principal->scopes, type)) ||
+           fhir_policy_cache_hint(exchange->app->policies, &principal->key);
+}
+
+void fhir_remember_content(const fhir_exchange_t *exchange, int needed)
+{
+    fhir_policy_cache_set_hint(exchange->app->policies, &exchange->principal.key, needed);
+}
+
+int fhir_lacks_content(const fhir_decision_t *decision, const fhir_subject_t *subject)
+{
+    return subject && subject->there && !subject->complete && (!subject->resource || !subject->resource->body) &&
+           decision->membership && fhir_decision_needs_content(decision);
+}
+
+int fhir_looks_at_subject(const fhir_exchange_t *exchange, const fhir_membership_t *membership, const char *type)
+{
+    const fhir_scopes_t *scopes = exchange->principal.scopes;
+    return !membership->admin || (scopes && fhir_scopes_look_at_subject(scopes, type));
+}
+
+fhir_error_t *fhir_administrator(const fhir_membership_t **membership, fhir_exchange_t *exchange)
+{
+    fhir_decision_t decision;
+    FHIR_TRY(fhir_member(membership, exchange));
+    decision = fhir_decision_of(exchange, *membership, FHIR_INTERACTION_SEARCH, exchange->route.type);
+    if (!fhir_is_administrator(&decision)) {
+        return fhir_error_public(exchange->pool, FHIR_ERROR_FORBIDDEN,
+                                 "Only administrators of the project may do this.");
+    }
+    return NULL;
+}
