@@ -34,6 +34,13 @@ static const char *in_syntax(const fhir_ctl_command_t *command, const char *name
     return NULL;
 }
 
+/* `[--name VALUE]...`: may be given several times; apr_table_t keeps the order, also between names. */
+static int is_repeatable(const char *place)
+{
+    const char *close = strchr(place, ']');
+    return close && strncmp(close + 1, "...", 3) == 0 && !memchr(place, '[', (size_t)(close - place));
+}
+
 static fhir_error_t *take_option(fhir_ctl_t *ctl, const char *word, const char *value, int *used_value)
 {
     const char *equals = strchr(word, '=');
@@ -43,7 +50,7 @@ static fhir_error_t *take_option(fhir_ctl_t *ctl, const char *word, const char *
     if (!place) {
         return fhir_ctl_misuse(ctl, apr_pstrcat(ctl->pool, "There is no option --", name, " here.", NULL));
     }
-    if (apr_table_get(ctl->options, name)) {
+    if (apr_table_get(ctl->options, name) && !is_repeatable(place)) {
         return fhir_ctl_misuse(ctl, apr_pstrcat(ctl->pool, "Option --", name, " is given twice.", NULL));
     }
     if (!wants_value && equals) {
@@ -53,7 +60,7 @@ static fhir_error_t *take_option(fhir_ctl_t *ctl, const char *word, const char *
     if (*used_value && !value) {
         return fhir_ctl_misuse(ctl, apr_pstrcat(ctl->pool, "Option --", name, " needs a value.", NULL));
     }
-    apr_table_setn(ctl->options, name, !wants_value ? "" : equals ? equals + 1 : value);
+    apr_table_addn(ctl->options, name, !wants_value ? "" : equals ? equals + 1 : value);
     return NULL;
 }
 
@@ -69,6 +76,12 @@ static fhir_error_t *check_required(fhir_ctl_t *ctl, const char *word, int is_va
     return NULL;
 }
 
+static int ends_optional(const char *word)
+{
+    const char *close = strrchr(word, ']');
+    return close && (!close[1] || strcmp(close + 1, "...") == 0);
+}
+
 static fhir_error_t *check_complete(fhir_ctl_t *ctl)
 {
     char *rest = NULL;
@@ -76,18 +89,19 @@ static fhir_error_t *check_complete(fhir_ctl_t *ctl)
     int optional = 0;
     int is_value = 0;
     int arguments = 0;
-    for (; word; word = apr_strtok(NULL, " ", &rest)) {
+    int most;
+    for (most = 0; word; word = apr_strtok(NULL, " ", &rest)) {
         optional |= *word == '[';
         if (!optional) {
             FHIR_TRY(check_required(ctl, word, is_value, &arguments));
         }
-        is_value = strncmp(word, "--", 2) == 0;
-        if (word[strlen(word) - 1] == ']') {
-            optional = is_value = 0;
-        }
+        word += *word == '[';
+        most += !is_value && *word != '-';
+        is_value = strncmp(word, "--", 2) == 0 && !ends_optional(word);
+        optional = optional && !ends_optional(word);
     }
-    if (fhir_ctl_argument(ctl, arguments)) {
-        return fhir_ctl_misuse(ctl, apr_pstrcat(ctl->pool, "What is '", fhir_ctl_argument(ctl, arguments), "'?", NULL));
+    if (fhir_ctl_argument(ctl, most)) {
+        return fhir_ctl_misuse(ctl, apr_pstrcat(ctl->pool, "What is '", fhir_ctl_argument(ctl, most), "'?", NULL));
     }
     return NULL;
 }

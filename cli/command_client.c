@@ -37,23 +37,43 @@ static fhir_error_t *client_id(const char **id, fhir_ctl_t *ctl)
     return NULL;
 }
 
+/* Without a membership the client may do nothing, and nobody knows its secret: it is disabled, so that lists say so. */
+static fhir_error_t *take_back(fhir_ctl_t *ctl, const fhir_client_t *client, fhir_error_t *reason)
+{
+    fhir_error_t *error = fhir_meta_client_set_active(ctl->meta, client->id, 0, &ctl->call);
+    reason->public_text = apr_psprintf(ctl->pool, "%s The client %s was %s.", reason->public_text, client->id,
+                                       error ? "made, but can't be used" : "disabled");
+    return reason;
+}
+
+static fhir_error_t *make_client(fhir_ctl_t *ctl, const fhir_client_t *client)
+{
+    const fhir_principal_key_t principal = {FHIR_PRINCIPAL_CLIENT, "", client->id};
+    fhir_error_t *error;
+    FHIR_TRY(fhir_meta_client_create(ctl->meta, client, &ctl->call));
+    error = fhir_ctl_make_membership(ctl, client->project_id, client->membership.id, &principal);
+    return error ? take_back(ctl, client, error) : NULL;
+}
+
 fhir_error_t *fhir_ctl_client_create(fhir_ctl_t *ctl)
 {
     fhir_client_t client = {.name = fhir_ctl_option(ctl, "name")};
     const char *given = fhir_ctl_option(ctl, "secret");
     const char *secret;
+    const char *access;
     if (!*client.name || (given && !*given)) {
         return fhir_ctl_misuse(ctl, "Name and secret must not be empty.");
     }
     FHIR_TRY(client_id(&client.id, ctl));
     FHIR_TRY(fhir_ctl_profile(&client.membership.profile, ctl));
-    FHIR_TRY(fhir_ctl_meta(ctl));
+    FHIR_TRY(fhir_ctl_access_options(&access, ctl));
+    FHIR_TRY(fhir_ctl_app(ctl));
     FHIR_TRY(fhir_ctl_project(&client.project_id, ctl));
     FHIR_TRY(fhir_random_uuid(&client.membership.id, ctl->pool));
     FHIR_TRY(new_secret(&secret, &client.secret_hash, given, ctl->pool));
     client.membership.admin = fhir_ctl_option(ctl, "admin") != NULL;
-    FHIR_TRY(fhir_meta_client_create(ctl->meta, &client, &ctl->call));
-    printf("client: %s\nsecret: %s\n", client.id, secret);
+    FHIR_TRY(make_client(ctl, &client));
+    printf("client: %s\nsecret: %s\nmembership: %s\n", client.id, secret, client.membership.id);
     return NULL;
 }
 

@@ -15,10 +15,17 @@ const fhir_ctl_command_t fhir_ctl_commands[] = {
     {"project list", "[--json]", "list the projects", NULL, fhir_ctl_project_list},
     {"project disable", "PROJECT", "refuse all members of a project (id or name)", NULL, fhir_ctl_project_disable},
     {"project enable", "PROJECT", "undo a project disable", NULL, fhir_ctl_project_enable},
-    {"client create", "--project PROJECT --name NAME [--admin] [--profile REFERENCE] [--id UUID] [--secret SECRET]",
+    {"client create",
+     "--project PROJECT --name NAME [--admin] [--policy ID]... [--parameter NAME=VALUE]... [--profile REFERENCE] "
+     "[--id UUID] [--secret SECRET]",
      "create a client and print its id and secret",
      "The secret is printed this one time; the database keeps a bcrypt hash of it. --profile names the FHIR resource\n"
-     "that acts, as in Practitioner/1. --id and --secret set what is otherwise random.",
+     "that acts, as in Practitioner/1. --id and --secret set what is otherwise random. --admin makes it an\n"
+     "administrator of the project; another client may do what its policies permit, without any what the project's\n"
+     "default policy permits, and nothing if there is none. A --parameter belongs to the --policy before it.\n"
+     "\n"
+     "  fhirbinctl client create --project demo --name backup --admin\n"
+     "  fhirbinctl client create --project demo --name portal --policy patient --parameter patient=Patient/1",
      fhir_ctl_client_create},
     {"client list", "[--project PROJECT] [--json]", "list the clients", NULL, fhir_ctl_client_list},
     {"client disable", "ID", "refuse a client from now on", NULL, fhir_ctl_client_disable},
@@ -26,16 +33,69 @@ const fhir_ctl_command_t fhir_ctl_commands[] = {
     {"client secret", "ID", "give a client a new secret and print it", "The old secret ends at once.",
      fhir_ctl_client_secret},
     {"membership create",
-     "--project PROJECT [--issuer URL --subject SUBJECT] [--user NAME] [--admin] [--profile REFERENCE]",
+     "--project PROJECT [--issuer URL --subject SUBJECT] [--user NAME] [--admin] [--policy ID]... "
+     "[--parameter NAME=VALUE]... [--profile REFERENCE]",
      "let a user in who logs in elsewhere",
      "Either --issuer and --subject, the `iss` and `sub` of the tokens of a trusted issuer, or --user, the name that "
      "an\n"
-     "authentication module of httpd (LDAP, Kerberos, OpenID Connect) has established.",
+     "authentication module of httpd (LDAP, Kerberos, OpenID Connect) has established. Policies as in client create.\n"
+     "\n"
+     "  fhirbinctl membership create --project demo --user joe --profile Practitioner/2 --policy readers\n"
+     "  fhirbinctl membership create --project demo --issuer https://login.example.org --subject 17 \\\n"
+     "      --profile Patient/1 --policy patient",
      fhir_ctl_membership_create},
-    {"membership list", "[--project PROJECT] [--json]", "list the memberships, those of clients too", NULL,
+    {"membership list", "[--project PROJECT] [--json]", "list the memberships, those of clients too",
+     "`access` is what decides: the policies of the membership, else the project's default policy.",
      fhir_ctl_membership_list},
+    {"membership show", "ID", "print a ProjectMembership", NULL, fhir_ctl_membership_show},
     {"membership disable", "ID", "refuse a member from now on", NULL, fhir_ctl_membership_disable},
     {"membership enable", "ID", "undo a membership disable", NULL, fhir_ctl_membership_enable},
+    {"membership set-policy", "ID [--policy ID]... [--parameter NAME=VALUE]... [--none]",
+     "give a member other policies",
+     "Instead of those that it had. --none: what the project's default policy permits.\n"
+     "\n"
+     "  fhirbinctl membership set-policy ID --policy patient --parameter patient=Patient/1 --policy readers",
+     fhir_ctl_membership_set_policy},
+    {"membership delete", "ID", "remove a member", "Its history stays. `membership disable` can be undone, this can't.",
+     fhir_ctl_membership_delete},
+    {"policy list", "--project PROJECT [--json]", "list the access policies of a project", NULL, fhir_ctl_policy_list},
+    {"policy show", "--project PROJECT ID", "print an AccessPolicy", NULL, fhir_ctl_policy_show},
+    {"policy put", "--project PROJECT [--id ID] FILE", "create or change an access policy",
+     "FILE is an AccessPolicy in JSON, `-` for standard input. Its id is that of the file or of --id, else a new one.\n"
+     "It counts at once. What can't be evaluated in it permits nothing, and is told.\n"
+     "\n"
+     "  echo '{\"resourceType\": \"AccessPolicy\", \"name\": \"Own record\", \"resource\": [{\"resourceType\": \"*\",\n"
+     "      \"criteria\": \"*?_compartment=%patient\", \"readonly\": true}]}' |\n"
+     "      fhirbinctl policy put --project demo --id patient -",
+     fhir_ctl_policy_put},
+    {"policy delete", "--project PROJECT ID", "delete an access policy",
+     "Who has no other may do nothing from then on.", fhir_ctl_policy_delete},
+    {"policy check", "FILE|AccessPolicy/ID [--project PROJECT] [--membership ID] [--json]",
+     "say what in an access policy is wrong or can't be evaluated",
+     "With the parameters that the membership gives, else as if each had a value. Exit status 3 if there is a "
+     "problem.\n"
+     "\n"
+     "  fhirbinctl policy check policy.json\n"
+     "  fhirbinctl policy check AccessPolicy/patient --project demo",
+     fhir_ctl_policy_check},
+    {"explain",
+     "[PRINCIPAL] INTERACTION TYPE/ID [--issuer URL --subject SUBJECT] [--scope SCOPES] [--patient ID] [--address IP] "
+     "[--context REFERENCE] [--project PROJECT] [--json]",
+     "say what somebody's request would be answered, and why",
+     "PRINCIPAL is the id of a client or membership, or user:NAME of a user of httpd; users of an issuer are named by\n"
+     "--issuer and --subject. INTERACTION is read, vread, update, delete, history, presigned-url or presigned-upload "
+     "of "
+     "a\n"
+     "TYPE/ID (vread: TYPE/ID/_history/VERSION), create or search of a TYPE. --scope and --patient are those of a "
+     "token,\n"
+     "--address the client's. --context is the securityContext that a create or update of a Binary brings. Nothing is\n"
+     "read, changed or audited. Exit status 0 if it is allowed, 3 if refused.\n"
+     "\n"
+     "  fhirbinctl explain 0a0a0a0a-0b0b-4c0c-8d0d-0e0e0e0e0e0e read Binary/1\n"
+     "  fhirbinctl explain user:joe create Binary --context Patient/1\n"
+     "  fhirbinctl explain --issuer https://login.example.org --subject 17 update Binary/1 --scope 'patient/*.rs' "
+     "--patient 1",
+     fhir_ctl_explain},
     {"key rotate", "[--signing] [--algorithm ALGORITHM]", "make a new key and retire the one in use",
      "For access tokens, ES256 (default) or RS256; with --signing for signed URLs (HS256). A retired key still "
      "verifies\n"
@@ -71,7 +131,7 @@ const fhir_ctl_command_t fhir_ctl_commands[] = {
 
 const fhir_ctl_command_t *fhir_ctl_find(const char *first, const char *second, apr_pool_t *pool)
 {
-    const char *name = apr_pstrcat(pool, first, " ", second, NULL);
+    const char *name = apr_pstrcat(pool, first, second ? " " : "", second, NULL);
     for (const fhir_ctl_command_t *command = fhir_ctl_commands; command->name; command++) {
         if (strcmp(command->name, name) == 0) {
             return command;

@@ -35,6 +35,15 @@ fhir_error_t *fhir_ctl_stores(fhir_ctl_t *ctl)
     return fhir_store_open_all(ctl->settings->catalog, ctl->pool);
 }
 
+fhir_error_t *fhir_ctl_app(fhir_ctl_t *ctl)
+{
+    FHIR_TRY(fhir_ctl_meta(ctl));
+    /* Whoever runs this may choose ids, whatever the site lets its clients do. */
+    ctl->settings->update_create = 1;
+    ctl->settings->database_pool_size = 2;
+    return fhir_app_open(&ctl->app, ctl->settings, &ctl->log, ctl->pool);
+}
+
 fhir_error_t *fhir_ctl_project(const char **id, fhir_ctl_t *ctl)
 {
     fhir_project_t project;

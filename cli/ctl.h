@@ -2,7 +2,8 @@
 #ifndef FHIR_CLI_CTL_H
 #define FHIR_CLI_CTL_H
 
-#include "../core/config/settings.h"
+#include "../core/app/operate.h"
+#include "../core/fhir/json_document.h"
 #include "../core/meta/meta.h"
 
 /* Exit statuses. */
@@ -12,7 +13,7 @@ typedef struct fhir_ctl_t fhir_ctl_t;
 
 typedef struct fhir_ctl_command_t {
     const char *name;   /* "project create" */
-    const char *syntax; /* "--project P [--admin] NAME": options, their values and arguments are read from here */
+    const char *syntax; /* "--project P [--admin] [--policy ID]... NAME": options, their values, arguments */
     const char *summary;
     const char *details; /* more lines for `help COMMAND`, may be NULL */
     fhir_error_t *(*run)(fhir_ctl_t *ctl);
@@ -29,12 +30,14 @@ struct fhir_ctl_t {
     apr_array_header_t *arguments; /* of const char * */
     fhir_settings_t *settings;     /* after fhir_ctl_settings */
     fhir_meta_t *meta;             /* after fhir_ctl_meta */
+    fhir_app_t *app;               /* after fhir_ctl_app */
     fhir_log_t log;
     fhir_call_t call;
     int status; /* exit status if the command succeeds */
 };
 
 /* ---- commands.c, help.c, arguments.c ---- */
+/* `second` NULL: a command of one word. */
 const fhir_ctl_command_t *fhir_ctl_find(const char *first, const char *second, apr_pool_t *pool);
 void fhir_ctl_help(const fhir_ctl_command_t *command); /* NULL: all commands */
 /* Splits what follows the command's words, by its syntax. */
@@ -48,10 +51,44 @@ fhir_error_t *fhir_ctl_misuse(fhir_ctl_t *ctl, const char *text) FHIR_MUST_CHECK
 fhir_error_t *fhir_ctl_settings(fhir_ctl_t *ctl) FHIR_MUST_CHECK;
 fhir_error_t *fhir_ctl_meta(fhir_ctl_t *ctl) FHIR_MUST_CHECK;   /* settings too */
 fhir_error_t *fhir_ctl_stores(fhir_ctl_t *ctl) FHIR_MUST_CHECK; /* settings too */
+fhir_error_t *fhir_ctl_app(fhir_ctl_t *ctl) FHIR_MUST_CHECK;    /* settings and meta too */
 /* The project of --project; *id is NULL if the option is not given. */
 fhir_error_t *fhir_ctl_project(const char **id, fhir_ctl_t *ctl) FHIR_MUST_CHECK;
 /* --profile: NULL or a checked reference. */
 fhir_error_t *fhir_ctl_profile(const char **profile, fhir_ctl_t *ctl) FHIR_MUST_CHECK;
+
+/* ---- resources.c: what the project's operator does with its resources, answered as over REST ---- */
+/* An answer of 400 or more is an error. `if_match` and `body` may be NULL. */
+fhir_error_t *fhir_ctl_operate(const char **text, fhir_ctl_t *ctl, const char *project_id, fhir_method_t method,
+                               const char *path, const char *if_match, const char *body) FHIR_MUST_CHECK;
+fhir_error_t *fhir_ctl_read(const fhir_json_document_t **document, fhir_ctl_t *ctl, const char *project_id,
+                            const char *path) FHIR_MUST_CHECK;
+typedef struct fhir_ctl_resource_t {
+    const fhir_json_document_t *document;
+    int root;
+} fhir_ctl_resource_t;
+/* All resources of the type: array of fhir_ctl_resource_t. */
+fhir_error_t *fhir_ctl_search(apr_array_header_t **resources, fhir_ctl_t *ctl, const char *project_id,
+                              const char *type) FHIR_MUST_CHECK;
+/* The text at a path of member names ("meta.versionId"); NULL: there is none. */
+const char *fhir_ctl_string(const fhir_json_document_t *document, int node, const char *path, apr_pool_t *pool);
+/* `AccessPolicy/x` or `x` -> x; NULL: neither. */
+const char *fhir_ctl_resource_id(const char *type, const char *given);
+/* The file named, "-": standard input. */
+fhir_error_t *fhir_ctl_read_file(const char **text, fhir_ctl_t *ctl, const char *name) FHIR_MUST_CHECK;
+/* With line breaks, for people; every value as it is. */
+void fhir_ctl_print_json(const char *json, apr_pool_t *pool);
+
+/* ---- membership.c: what the commands on memberships and clients share ---- */
+/* The membership with this id, of any project. NOT_FOUND. */
+fhir_error_t *fhir_ctl_find_member(fhir_member_t *member, fhir_ctl_t *ctl, const char *id) FHIR_MUST_CHECK;
+/* ProjectMembership.access of --policy and --parameter in their order; NULL: none is given. */
+fhir_error_t *fhir_ctl_access_options(const char **access, fhir_ctl_t *ctl) FHIR_MUST_CHECK;
+/* Makes the ProjectMembership by --profile, --admin, --policy and --parameter. */
+fhir_error_t *fhir_ctl_make_membership(fhir_ctl_t *ctl, const char *project_id, const char *id,
+                                       const fhir_principal_key_t *principal) FHIR_MUST_CHECK;
+/* `patient-files(patient=Patient/1), readers` of fhir_membership_t.access; NULL: none. */
+const char *fhir_ctl_access_text(const char *access, apr_pool_t *pool);
 
 /* ---- table.c: lists for people, or JSON with --json ---- */
 typedef struct fhir_ctl_table_t {
@@ -74,6 +111,7 @@ fhir_error_t *fhir_ctl_project_create(fhir_ctl_t *ctl);
 fhir_error_t *fhir_ctl_project_list(fhir_ctl_t *ctl);
 fhir_error_t *fhir_ctl_project_disable(fhir_ctl_t *ctl);
 fhir_error_t *fhir_ctl_project_enable(fhir_ctl_t *ctl);
+fhir_error_t *fhir_ctl_project_default_policy(fhir_ctl_t *ctl);
 fhir_error_t *fhir_ctl_client_create(fhir_ctl_t *ctl);
 fhir_error_t *fhir_ctl_client_list(fhir_ctl_t *ctl);
 fhir_error_t *fhir_ctl_client_disable(fhir_ctl_t *ctl);
@@ -83,6 +121,15 @@ fhir_error_t *fhir_ctl_membership_create(fhir_ctl_t *ctl);
 fhir_error_t *fhir_ctl_membership_list(fhir_ctl_t *ctl);
 fhir_error_t *fhir_ctl_membership_disable(fhir_ctl_t *ctl);
 fhir_error_t *fhir_ctl_membership_enable(fhir_ctl_t *ctl);
+fhir_error_t *fhir_ctl_membership_show(fhir_ctl_t *ctl);
+fhir_error_t *fhir_ctl_membership_delete(fhir_ctl_t *ctl);
+fhir_error_t *fhir_ctl_membership_set_policy(fhir_ctl_t *ctl);
+fhir_error_t *fhir_ctl_policy_list(fhir_ctl_t *ctl);
+fhir_error_t *fhir_ctl_policy_show(fhir_ctl_t *ctl);
+fhir_error_t *fhir_ctl_policy_put(fhir_ctl_t *ctl);
+fhir_error_t *fhir_ctl_policy_delete(fhir_ctl_t *ctl);
+fhir_error_t *fhir_ctl_policy_check(fhir_ctl_t *ctl);
+fhir_error_t *fhir_ctl_explain(fhir_ctl_t *ctl);
 fhir_error_t *fhir_ctl_key_rotate(fhir_ctl_t *ctl);
 fhir_error_t *fhir_ctl_key_list(fhir_ctl_t *ctl);
 fhir_error_t *fhir_ctl_key_revoke(fhir_ctl_t *ctl);

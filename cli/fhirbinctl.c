@@ -40,7 +40,7 @@ static int help(int count, const char *const *words, apr_pool_t *pool)
 {
     const fhir_ctl_command_t *command = NULL;
     if (count > 0) {
-        command = fhir_ctl_find(words[0], count > 1 ? words[1] : "", pool);
+        command = fhir_ctl_find(words[0], count > 1 ? words[1] : NULL, pool);
         if (!command) {
             return misused("There is no such command.");
         }
@@ -93,7 +93,11 @@ static int dispatch(fhir_ctl_t *ctl, int count, const char *const *words)
         return FHIR_CTL_OK;
     }
     ctl->command = count > 1 ? fhir_ctl_find(words[0], words[1], ctl->pool) : NULL;
-    return ctl->command ? run(ctl, count - 2, words + 2) : misused("There is no such command.");
+    if (ctl->command) {
+        return run(ctl, count - 2, words + 2);
+    }
+    ctl->command = fhir_ctl_find(words[0], NULL, ctl->pool);
+    return ctl->command ? run(ctl, count - 1, words + 1) : misused("There is no such command.");
 }
 
 int main(int count, const char *const *words)
