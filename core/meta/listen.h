@@ -17,7 +17,7 @@ typedef struct fhir_meta_listener_t {
 } fhir_meta_listener_t;
 
 /* Listens over a connection of its own, outside of the pool, until call->cancelled says yes (then NULL) or until the
- * connection can't be had, or is lost, or can't listen: UNAVAILABLE, and from now on nothing is heard. */
+ * connection can't be had, or is lost, or does not listen: UNAVAILABLE or TIMEOUT; from now on nothing is heard. */
 fhir_error_t *fhir_meta_listen(fhir_meta_t *meta, const fhir_meta_listener_t *listener,
                                const fhir_call_t *call) FHIR_MUST_CHECK;
 
