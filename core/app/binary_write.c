@@ -221,6 +221,11 @@ static fhir_error_t *commit_version(const fhir_binary_t **binary, fhir_binary_wr
     return error;
 }
 
+static void note_version(const fhir_binary_write_t *write, const fhir_binary_t *binary)
+{
+    fhir_exchange_note_written(write->exchange, binary->id, binary->version_id, binary->security_context);
+}
+
 static void count_upload(fhir_app_t *app, const fhir_binary_t *binary, const fhir_content_t *content)
 {
     if (content) {
@@ -263,6 +268,7 @@ fhir_error_t *fhir_binary_create(fhir_response_t **response, fhir_exchange_t *ex
     FHIR_TRY(begin_create(&write));
     FHIR_TRY(prepare_version(&write));
     FHIR_TRY(commit_version(&binary, &write));
+    note_version(&write, binary);
     count_upload(exchange->app, binary, write.change.content);
     return fhir_form_written(response, exchange, binary, write.facts.membership, 201);
 }
@@ -290,6 +296,7 @@ fhir_error_t *fhir_binary_update(fhir_response_t **response, fhir_exchange_t *ex
     FHIR_TRY(begin_update(&write));
     FHIR_TRY(prepare_version(&write));
     FHIR_TRY(commit_version(&binary, &write));
+    note_version(&write, binary);
     count_upload(exchange->app, binary, write.change.content);
     return fhir_form_written(response, exchange, binary, write.facts.membership,
                              binary->sequence == 1 || !write.exists ? 201 : 200);
@@ -319,6 +326,7 @@ fhir_error_t *fhir_binary_delete(fhir_response_t **response, fhir_exchange_t *ex
     write.exchange = exchange;
     FHIR_TRY(begin_delete(&write));
     FHIR_TRY(commit_version(&tombstone, &write));
+    note_version(&write, tombstone);
     *response = fhir_deleted(exchange, tombstone->version_id);
     return NULL;
 }
@@ -351,6 +359,7 @@ const fhir_version_change_t *fhir_binary_write_change(const fhir_binary_write_t 
 fhir_error_t *fhir_binary_write_answer(fhir_response_t **response, fhir_binary_write_t *write,
                                        const fhir_binary_t *binary)
 {
+    note_version(write, binary);
     if (write->change.kind == FHIR_CHANGE_DELETE) {
         *response = fhir_response_create(204, write->exchange->pool);
         return NULL;

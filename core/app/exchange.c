@@ -67,3 +67,10 @@ fhir_error_t *fhir_exchange_resource_format(fhir_format_t *format, const fhir_ex
     return fhir_negotiate_resource(format, fhir_request_header(exchange->request, "Accept"),
                                    fhir_query_get(exchange->query, "_format"), exchange->pool);
 }
+
+void fhir_exchange_note_written(fhir_exchange_t *exchange, const char *id, const char *version_id, const char *context)
+{
+    exchange->audit.id = id;
+    exchange->audit.version_id = version_id;
+    exchange->audit.context = context;
+}

@@ -39,6 +39,7 @@ struct fhir_app_t {
     atomic_uint_least64_t uploads;
     atomic_uint_least64_t uploaded;
     atomic_uint_least64_t reads;
+    atomic_uint_least64_t without_context; /* see fhir_app_take_without_context */
     atomic_uint_least64_t large_bodies; /* bytes of the large JSON bodies that are in memory now */
 };
 
@@ -79,6 +80,8 @@ fhir_call_t fhir_exchange_call_after_body(const fhir_exchange_t *exchange);
 void fhir_exchange_leave_body(const fhir_exchange_t *exchange, fhir_response_t *response);
 /* Our own addresses, to recognise Binaries in URLs. */
 fhir_addresses_t fhir_exchange_addresses(const fhir_exchange_t *exchange);
+/* For the audit trail: which version of what was made. */
+void fhir_exchange_note_written(fhir_exchange_t *exchange, const char *id, const char *version_id, const char *context);
 /* JSON or XML for an answer that is a resource; NOT_ACCEPTABLE, INVALID. */
 fhir_error_t *fhir_exchange_resource_format(fhir_format_t *format, const fhir_exchange_t *exchange) FHIR_MUST_CHECK;
 
@@ -102,6 +105,7 @@ fhir_error_t *fhir_binary_read(fhir_response_t **response, fhir_exchange_t *exch
 fhir_error_t *fhir_binary_vread(fhir_response_t **response, fhir_exchange_t *exchange) FHIR_MUST_CHECK;
 fhir_error_t *fhir_binary_history(fhir_response_t **response, fhir_exchange_t *exchange) FHIR_MUST_CHECK;
 fhir_error_t *fhir_binary_delete(fhir_response_t **response, fhir_exchange_t *exchange) FHIR_MUST_CHECK;
+fhir_error_t *fhir_binary_search(fhir_response_t **response, fhir_exchange_t *exchange) FHIR_MUST_CHECK;
 fhir_error_t *fhir_presigned_url(fhir_response_t **response, fhir_exchange_t *exchange) FHIR_MUST_CHECK;
 fhir_error_t *fhir_signed_read(fhir_response_t **response, fhir_exchange_t *exchange) FHIR_MUST_CHECK;
 fhir_error_t *fhir_signed_upload(fhir_response_t **response, fhir_exchange_t *exchange) FHIR_MUST_CHECK;

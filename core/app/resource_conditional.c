@@ -113,5 +113,6 @@ fhir_error_t *fhir_resource_conditional_patch(fhir_response_t **response, fhir_e
         }
     }
     FHIR_TRY(error);
+    fhir_exchange_note_written(exchange, write.result->id, write.result->version_id, NULL);
     return fhir_resource_answer_written(response, exchange, facts.membership, write.result, 200);
 }

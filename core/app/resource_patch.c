@@ -79,5 +79,6 @@ fhir_error_t *fhir_resource_patch(fhir_response_t **response, fhir_exchange_t *e
         }
         FHIR_TRY(fhir_patch_begin(&facts, &expected, exchange));
     }
+    fhir_exchange_note_written(exchange, write.result->id, write.result->version_id, NULL);
     return fhir_resource_answer_written(response, exchange, facts.membership, write.result, 200);
 }

@@ -76,6 +76,7 @@ fhir_error_t *fhir_resource_create(fhir_response_t **response, fhir_exchange_t *
         FHIR_TRY(fhir_write_prepare(&write, exchange, facts.membership, NULL));
         FHIR_TRY(fhir_write_commit(&write, exchange));
     }
+    fhir_exchange_note_written(exchange, write.result->id, write.result->version_id, NULL);
     return fhir_resource_answer_written(response, exchange, facts.membership, write.result,
                                         write.has_change ? 201 : 200);
 }
@@ -155,6 +156,7 @@ fhir_error_t *fhir_resource_update(fhir_response_t **response, fhir_exchange_t *
         FHIR_TRY(fhir_update_begin(&write, &facts, exchange));
         write.sent = sent;
     }
+    fhir_exchange_note_written(exchange, write.result->id, write.result->version_id, NULL);
     return fhir_resource_answer_written(response, exchange, facts.membership, write.result,
                                         fhir_update_status(&write, &facts));
 }
@@ -172,6 +174,7 @@ fhir_error_t *fhir_resource_conditional_update(fhir_response_t **response, fhir_
                                   exchange->request->query ? exchange->request->query : ""));
     FHIR_TRY(read_resource(&write.sent, exchange));
     FHIR_TRY(run_conditional(&write, exchange, facts.membership));
+    fhir_exchange_note_written(exchange, write.result->id, write.result->version_id, NULL);
     return fhir_resource_answer_written(response, exchange, facts.membership, write.result, write.existing ? 200 : 201);
 }
 
@@ -188,11 +191,18 @@ fhir_error_t *fhir_delete_begin(fhir_resource_write_t *write, fhir_resource_fact
 
 fhir_error_t *fhir_resource_delete(fhir_response_t **response, fhir_exchange_t *exchange)
 {
-    fhir_resource_write_t write = {0};
+    fhir_resource_write_t write;
     fhir_resource_facts_t facts;
-    FHIR_TRY(fhir_delete_begin(&write, &facts, exchange));
-    FHIR_TRY(fhir_write_prepare(&write, exchange, facts.membership, NULL));
-    FHIR_TRY(fhir_write_commit(&write, exchange));
+    fhir_error_t *error;
+    int attempt = 0;
+    do {
+        memset(&write, 0, sizeof(write));
+        FHIR_TRY(fhir_delete_begin(&write, &facts, exchange));
+        FHIR_TRY(fhir_write_prepare(&write, exchange, facts.membership, NULL));
+        error = fhir_write_commit(&write, exchange);
+    } while (error && was_overtaken(error, &write, exchange) && ++attempt < ATTEMPTS);
+    FHIR_TRY(error);
+    fhir_exchange_note_written(exchange, write.id, write.result->version_id, NULL);
     *response = fhir_deleted(exchange, write.result->version_id);
     return NULL;
 }

@@ -38,12 +38,17 @@ static fhir_error_t *verify(signed_t *url, const fhir_exchange_t *exchange, cons
 }
 
 /* Everything that may have changed since the URL was issued: key, membership, the Binary itself. */
-static fhir_error_t *load(signed_t *url, const fhir_exchange_t *exchange)
+static fhir_error_t *load(signed_t *url, fhir_exchange_t *exchange)
 {
     fhir_call_t call = fhir_exchange_call(exchange);
     const fhir_signed_facts_t *facts = &url->facts;
+    const fhir_binary_t *noted;
     FHIR_TRY(fhir_meta_load_signed(&url->facts, exchange->app->meta, url->presign.key_id, url->presign.membership_id,
                                    url->presign.binary_id, url->presign.version_id, &call));
+    noted = facts->version ? facts->version : facts->current;
+    exchange->audit.membership = facts->membership;
+    exchange->audit.version_id = noted ? noted->version_id : NULL;
+    exchange->audit.context = noted ? noted->security_context : NULL;
     if (!facts->key_active || !facts->membership ||
         (!facts->membership->active && !exchange->settings->signed_urls_outlive_membership)) {
         return fhir_error_public(exchange->pool, FHIR_ERROR_FORBIDDEN,
@@ -212,7 +217,7 @@ static fhir_error_t *lost_race(fhir_response_t **response, const fhir_exchange_t
     return written(response, exchange, facts.version);
 }
 
-static fhir_error_t *upload(fhir_response_t **response, const fhir_exchange_t *exchange, const signed_t *url)
+static fhir_error_t *upload(fhir_response_t **response, fhir_exchange_t *exchange, const signed_t *url)
 {
     fhir_version_change_t change = {0};
     fhir_write_headers_t headers;
@@ -229,6 +234,7 @@ static fhir_error_t *upload(fhir_response_t **response, const fhir_exchange_t *e
     call.cancelled = NULL;
     error = fhir_meta_commit(&binary, exchange->app->meta, &change, &call);
     if (!error) {
+        fhir_exchange_note_written(exchange, binary->id, binary->version_id, binary->security_context);
         atomic_fetch_add_explicit(&exchange->app->uploads, 1, memory_order_relaxed);
         atomic_fetch_add_explicit(&exchange->app->uploaded, (uint_least64_t)change.content->size, memory_order_relaxed);
         return written(response, exchange, binary);

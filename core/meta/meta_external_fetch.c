@@ -26,7 +26,7 @@ static const fhir_pg_statement_t fetch_claim = {
     "WHERE state = 1 AND attempts >= $3::int AND next_attempt <= clock_timestamp()), "
     "due AS (SELECT id FROM fhir_binary.external_fetch w WHERE state = 1 AND attempts < $3::int "
     "AND next_attempt <= clock_timestamp() "
-    "AND NOT EXISTS (SELECT FROM fhir_binary.membership m WHERE m.id = w.author_id AND NOT m.active) ORDER BY "
+    "AND EXISTS (SELECT FROM fhir_binary.membership m WHERE m.id = w.author_id AND m.active) ORDER BY "
     "next_attempt LIMIT 1 FOR UPDATE SKIP LOCKED) "
     "UPDATE fhir_binary.external_fetch f SET attempts = f.attempts + 1, lease = $1::uuid, "
     "next_attempt = " AFTER("$2") " FROM due WHERE f.id = due.id RETURNING " JOB_COLUMNS};
