@@ -136,6 +136,7 @@ typedef struct fhir_project_t {
     const char *name;
     apr_time_t created;
     int active;
+    const char *default_policy; /* id of an AccessPolicy, for memberships that name none; NULL: they may do nothing */
 } fhir_project_t;
 typedef struct fhir_client_t {
     const char *id; /* UUID */
@@ -143,8 +144,8 @@ typedef struct fhir_client_t {
     const char *name;
     const char *secret_hash;
     apr_time_t created;
-    int active; /* client, membership and project all are */
-    fhir_membership_t membership;
+    int active;                   /* client, membership and project all are */
+    fhir_membership_t membership; /* id NULL: it has none yet */
 } fhir_client_t;
 typedef struct fhir_member_t {
     fhir_membership_t membership;
@@ -161,7 +162,10 @@ fhir_error_t *fhir_meta_project_find(fhir_project_t *project, fhir_meta_t *meta,
                                      const fhir_call_t *call) FHIR_MUST_CHECK;
 fhir_error_t *fhir_meta_project_set_active(fhir_meta_t *meta, const char *id, int active,
                                            const fhir_call_t *call) FHIR_MUST_CHECK;
-/* Client and its membership in one transaction. */
+/* NULL takes the default away. The policy itself need not be there: then it permits nothing. */
+fhir_error_t *fhir_meta_project_set_default_policy(fhir_meta_t *meta, const char *id, const char *policy_id,
+                                                   const fhir_call_t *call) FHIR_MUST_CHECK;
+/* Without a membership: that follows from a ProjectMembership resource. */
 fhir_error_t *fhir_meta_client_create(fhir_meta_t *meta, const fhir_client_t *client,
                                       const fhir_call_t *call) FHIR_MUST_CHECK;
 /* NOT_FOUND. */
@@ -174,13 +178,12 @@ fhir_error_t *fhir_meta_client_set_active(fhir_meta_t *meta, const char *id, int
                                           const fhir_call_t *call) FHIR_MUST_CHECK;
 fhir_error_t *fhir_meta_client_set_secret(fhir_meta_t *meta, const char *id, const char *secret_hash,
                                           const fhir_call_t *call) FHIR_MUST_CHECK;
-/* EXISTS if the principal has a membership already. */
-fhir_error_t *fhir_meta_membership_create(fhir_meta_t *meta, const fhir_member_t *member,
-                                          const fhir_call_t *call) FHIR_MUST_CHECK;
+/* Those that ProjectMembership resources made: the operator's is not among them. */
 fhir_error_t *fhir_meta_membership_list(apr_array_header_t **members, fhir_meta_t *meta, const char *project_id,
                                         const fhir_call_t *call) FHIR_MUST_CHECK;
-fhir_error_t *fhir_meta_membership_set_active(fhir_meta_t *meta, const char *id, int active,
-                                              const fhir_call_t *call) FHIR_MUST_CHECK;
+/* By the membership's id, a client's id, `issuer subject`, or the name of a user of httpd. NOT_FOUND. */
+fhir_error_t *fhir_meta_membership_find(fhir_member_t *member, fhir_meta_t *meta, const char *principal,
+                                        const fhir_call_t *call) FHIR_MUST_CHECK;
 
 /* ---- objects, for `fhirbinctl store orphans` ---- */
 typedef struct fhir_object_row_t {

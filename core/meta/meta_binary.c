@@ -1,5 +1,5 @@
 /* Reading Binaries. What every request asks first is one statement: who asks, and the Binary in his project. */
-#include "pg.h"
+#include "pg_resource.h"
 
 #include <string.h>
 
@@ -23,15 +23,28 @@
 static const fhir_pg_statement_t load_membership = {FHIR_PG_LOAD_MEMBERSHIP, 1,
                                                     "SELECT " MEMBERSHIP " " MEMBERSHIP_BY_KEY WHERE_KEY};
 
-static const fhir_pg_statement_t load_current = {
-    FHIR_PG_LOAD_CURRENT, 1,
-    "SELECT " MEMBERSHIP ", " FHIR_PG_VERSION_COLUMNS("cv", "co") " " MEMBERSHIP_BY_KEY BINARY_OF_MEMBER
-                                                                  "$4 " CURRENT_VERSION WHERE_KEY};
+/* With and without the text of contexts. */
+#define LOAD_CURRENT(context_columns, content)                                                                         \
+    "SELECT " MEMBERSHIP                                                                                               \
+    ", " FHIR_PG_VERSION_COLUMNS("cv", "co") ", " context_columns " " MEMBERSHIP_BY_KEY BINARY_OF_MEMBER               \
+                                             "$4 " CURRENT_VERSION FHIR_PG_CONTEXT("cx", "cv.security_context")        \
+                                                 content WHERE_KEY
+static const fhir_pg_statement_t load_current[] = {
+    {FHIR_PG_LOAD_CURRENT, 1, LOAD_CURRENT(FHIR_PG_CONTEXT_COLUMNS("cx"), "")},
+    {FHIR_PG_LOAD_CURRENT_CONTENT, 1,
+     LOAD_CURRENT(FHIR_PG_CONTEXT_CONTENT_COLUMNS("cx", "ct"), FHIR_PG_CONTEXT_VERSION("cx", "ct"))}};
 
-static const fhir_pg_statement_t load_version = {
-    FHIR_PG_LOAD_VERSION, 1,
-    "SELECT " MEMBERSHIP ", " FHIR_PG_VERSION_COLUMNS("cv", "co") ", " FHIR_PG_VERSION_COLUMNS(
-        "av", "ao") " " MEMBERSHIP_BY_KEY BINARY_OF_MEMBER "$4 " ASKED_AND_CURRENT_VERSION("$5") WHERE_KEY};
+/* The current version's context is looked up only if it is another than that of the version asked for. */
+#define LOAD_VERSION(asked_columns, current_columns, content)                                                          \
+    "SELECT " MEMBERSHIP ", " FHIR_PG_VERSION_COLUMNS("cv", "co") ", " FHIR_PG_VERSION_COLUMNS(                        \
+        "av", "ao") ", " asked_columns ", " current_columns " " MEMBERSHIP_BY_KEY BINARY_OF_MEMBER                     \
+                    "$4 " ASKED_AND_CURRENT_VERSION("$5") FHIR_PG_CONTEXT("ax", "av.security_context")                 \
+                        FHIR_PG_CONTEXT("cx", "nullif(cv.security_context, av.security_context)") content WHERE_KEY
+static const fhir_pg_statement_t load_version[] = {
+    {FHIR_PG_LOAD_VERSION, 1, LOAD_VERSION(FHIR_PG_CONTEXT_COLUMNS("ax"), FHIR_PG_CONTEXT_COLUMNS("cx"), "")},
+    {FHIR_PG_LOAD_VERSION_CONTENT, 1,
+     LOAD_VERSION(FHIR_PG_CONTEXT_CONTENT_COLUMNS("ax", "at"), FHIR_PG_CONTEXT_CONTENT_COLUMNS("cx", "ct"),
+                  FHIR_PG_CONTEXT_VERSION("ax", "at") FHIR_PG_CONTEXT_VERSION("cx", "ct"))}};
 
 #define KEY_AND_MEMBERSHIP                                                                                             \
     "FROM (SELECT 1) one "                                                                                             \
@@ -68,6 +81,7 @@ static const fhir_pg_statement_t history = {
 
 #define AFTER_MEMBERSHIP FHIR_PG_MEMBERSHIP_WIDTH
 #define AFTER_CURRENT (AFTER_MEMBERSHIP + FHIR_PG_VERSION_WIDTH)
+#define AFTER_VERSION (AFTER_CURRENT + FHIR_PG_VERSION_WIDTH)
 
 static const fhir_content_t *read_content(const PGresult *result, int row, int column, apr_pool_t *pool)
 {
@@ -115,6 +129,9 @@ void fhir_pg_membership(fhir_membership_t *membership, const PGresult *result, i
     membership->profile = fhir_pg_text(result, row, first_column + 2, pool);
     membership->admin = fhir_pg_number(result, row, first_column + 3) != 0;
     membership->active = fhir_pg_number(result, row, first_column + 4) != 0;
+    membership->access = fhir_pg_text(result, row, first_column + 5, pool);
+    membership->policies = fhir_pg_text(result, row, first_column + 6, pool);
+    membership->policies = membership->policies ? membership->policies : "";
 }
 
 const fhir_membership_t *fhir_pg_read_membership(const PGresult *result, apr_pool_t *pool)
@@ -128,14 +145,49 @@ const fhir_membership_t *fhir_pg_read_membership(const PGresult *result, apr_poo
     return membership;
 }
 
-/* The current and the asked version; where both are the same, only the asked one was looked up. */
-static void read_versions(const fhir_binary_t **current, const fhir_binary_t **version, const PGresult *result,
-                          const char *project_id, const char *binary_id, apr_pool_t *pool)
+static void read_current(fhir_binary_facts_t *facts, const PGresult *result, const char *binary_id, int with_content,
+                         apr_pool_t *pool)
 {
-    *version = fhir_pg_version(result, 0, AFTER_CURRENT, project_id, binary_id, pool);
-    *current = fhir_pg_version(result, 0, AFTER_MEMBERSHIP, project_id, binary_id, pool);
-    if (!*current) {
-        *current = *version;
+    const char *project_id = facts->membership->project_id;
+    facts->current = fhir_pg_version(result, 0, AFTER_MEMBERSHIP, project_id, binary_id, pool);
+    facts->version = facts->current;
+    if (facts->current && !facts->membership->admin) {
+        facts->context =
+            fhir_pg_context(result, 0, AFTER_CURRENT, with_content, project_id, facts->current->security_context, pool);
+        facts->version_context = facts->context;
+    }
+}
+
+static int same_target(const fhir_subject_t *one, const fhir_subject_t *other)
+{
+    return one && other && strcmp(one->type, other->type) == 0 && strcmp(one->id, other->id) == 0;
+}
+
+static void read_contexts(fhir_binary_facts_t *facts, const PGresult *result, int with_content, apr_pool_t *pool)
+{
+    const char *project_id = facts->membership->project_id;
+    const char *asked = facts->version ? facts->version->security_context : NULL;
+    const char *current = facts->current ? facts->current->security_context : NULL;
+    int width = with_content ? FHIR_PG_CONTEXT_CONTENT_WIDTH : FHIR_PG_CONTEXT_WIDTH;
+    facts->version_context = fhir_pg_context(result, 0, AFTER_VERSION, with_content, project_id, asked, pool);
+    facts->context = fhir_pg_context(result, 0, AFTER_VERSION + width, with_content, project_id, current, pool);
+    if (same_target(facts->version_context, facts->context)) {
+        facts->context = facts->version_context;
+    }
+}
+
+/* The current and the asked version; where both are the same, only the asked one was looked up. */
+static void read_versions(fhir_binary_facts_t *facts, const PGresult *result, const char *binary_id, int with_content,
+                          apr_pool_t *pool)
+{
+    const char *project_id = facts->membership->project_id;
+    facts->version = fhir_pg_version(result, 0, AFTER_CURRENT, project_id, binary_id, pool);
+    facts->current = fhir_pg_version(result, 0, AFTER_MEMBERSHIP, project_id, binary_id, pool);
+    if (!facts->current) {
+        facts->current = facts->version;
+    }
+    if (!facts->membership->admin) {
+        read_contexts(facts, result, with_content, pool);
     }
 }
 
@@ -145,26 +197,27 @@ int fhir_pg_is_valid(const char *text)
 }
 
 static const fhir_pg_statement_t *add_binary(fhir_pg_parameters_t *parameters, const char *binary_id,
-                                             const char *version_id)
+                                             const char *version_id, int with_content)
 {
     if (!binary_id || !fhir_pg_is_valid(binary_id)) {
         return &load_membership;
     }
     fhir_pg_add_text(parameters, binary_id);
     if (!version_id) {
-        return &load_current;
+        return &load_current[with_content];
     }
     fhir_pg_add_text(parameters, fhir_pg_is_uuid(version_id) ? version_id : NULL);
-    return &load_version;
+    return &load_version[with_content];
 }
 
 fhir_error_t *fhir_meta_load_binary(fhir_binary_facts_t *facts, fhir_meta_t *meta, const fhir_principal_key_t *key,
-                                    const char *binary_id, const char *version_id, const fhir_call_t *call)
+                                    const char *binary_id, const char *version_id, int with_content,
+                                    const fhir_call_t *call)
 {
     fhir_pg_parameters_t parameters = {.count = 0};
     const fhir_pg_statement_t *statement;
-    const char *id;
     PGresult *result;
+    with_content = with_content != 0;
     memset(facts, 0, sizeof(*facts));
     if (!fhir_pg_is_valid(key->subject) || !fhir_pg_is_valid(key->issuer)) {
         return NULL;
@@ -172,18 +225,13 @@ fhir_error_t *fhir_meta_load_binary(fhir_binary_facts_t *facts, fhir_meta_t *met
     fhir_pg_add_text(&parameters, key->subject);
     fhir_pg_add_number(&parameters, key->kind);
     fhir_pg_add_text(&parameters, key->issuer);
-    statement = add_binary(&parameters, binary_id, version_id);
+    statement = add_binary(&parameters, binary_id, version_id, with_content);
     FHIR_TRY(fhir_pg_run(&result, meta, statement, &parameters, call));
     facts->membership = fhir_pg_read_membership(result, call->pool);
-    if (facts->membership && statement != &load_membership) {
-        id = apr_pstrdup(call->pool, binary_id);
-        if (statement == &load_version) {
-            read_versions(&facts->current, &facts->version, result, facts->membership->project_id, id, call->pool);
-        } else {
-            facts->current =
-                fhir_pg_version(result, 0, AFTER_MEMBERSHIP, facts->membership->project_id, id, call->pool);
-            facts->version = facts->current;
-        }
+    if (facts->membership && statement == &load_version[with_content]) {
+        read_versions(facts, result, apr_pstrdup(call->pool, binary_id), with_content, call->pool);
+    } else if (facts->membership && statement == &load_current[with_content]) {
+        read_current(facts, result, apr_pstrdup(call->pool, binary_id), with_content, call->pool);
     }
     PQclear(result);
     return NULL;

@@ -1,16 +1,13 @@
-/* Clients: programs that log in with an id and a secret. Each has one membership. */
+/* Clients: programs that log in with an id and a secret. What they may do says their membership, if they have one. */
 #include "pg.h"
 
 #define COLUMNS                                                                                                        \
     "SELECT c.id, c.project_id, c.name, c.secret_hash, c.created_at, " FHIR_PG_MEMBERSHIP_COLUMNS                      \
-    " FROM fhir_binary.client c JOIN fhir_binary.membership m ON m.client_id = c.id "
+    " FROM fhir_binary.client c LEFT JOIN fhir_binary.membership m ON m.client_id = c.id "
 
 static const fhir_pg_statement_t client_create = {
     FHIR_PG_CLIENT_CREATE, 0,
-    "WITH made AS (INSERT INTO fhir_binary.client (id, project_id, name, secret_hash) "
-    "VALUES ($1::uuid, $2::uuid, $3, $4) RETURNING id, project_id) "
-    "INSERT INTO fhir_binary.membership (id, project_id, kind, issuer, subject, client_id, profile, admin) "
-    "SELECT $5::uuid, project_id, 1, '', id::text, id, $6, $7::boolean FROM made"};
+    "INSERT INTO fhir_binary.client (id, project_id, name, secret_hash) VALUES ($1::uuid, $2::uuid, $3, $4)"};
 
 static const fhir_pg_statement_t client_find = {FHIR_PG_CLIENT_FIND, 1, COLUMNS "WHERE c.id = $1::uuid"};
 
@@ -50,9 +47,6 @@ fhir_error_t *fhir_meta_client_create(fhir_meta_t *meta, const fhir_client_t *cl
     fhir_pg_add_text(&parameters, client->project_id);
     fhir_pg_add_text(&parameters, client->name);
     fhir_pg_add_text(&parameters, client->secret_hash);
-    fhir_pg_add_text(&parameters, client->membership.id);
-    fhir_pg_add_text(&parameters, client->membership.profile);
-    fhir_pg_add_boolean(&parameters, client->membership.admin);
     error = fhir_pg_change(NULL, meta, &client_create, &parameters, call);
     error = fhir_pg_explain(error, FHIR_ERROR_NOT_FOUND, "There is no such project.");
     return fhir_pg_explain(error, FHIR_ERROR_EXISTS, "There is a client with this id already.");

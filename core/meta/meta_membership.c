@@ -1,35 +1,33 @@
-/* Memberships: what binds a principal to a project. */
+/* Memberships: what binds a principal to a project. Their rows follow from the ProjectMembership resources, see
+ * sql/004.
+ */
 #include "pg.h"
 
-static const fhir_pg_statement_t membership_create = {
-    FHIR_PG_MEMBERSHIP_CREATE, 0,
-    "INSERT INTO fhir_binary.membership (id, project_id, kind, issuer, subject, profile, admin) "
-    "VALUES ($1::uuid, $2::uuid, $3::smallint, $4, $5, $6, $7::boolean)"};
+#include <string.h>
 
-static const fhir_pg_statement_t membership_list = {
-    FHIR_PG_MEMBERSHIP_LIST, 1,
-    "SELECT " FHIR_PG_MEMBERSHIP_COLUMNS ", m.kind, m.issuer, m.subject, m.created_at FROM fhir_binary.membership m "
-    "WHERE $1::uuid IS NULL OR m.project_id = $1::uuid ORDER BY m.created_at, m.id"};
+#define COLUMNS                                                                                                        \
+    "SELECT " FHIR_PG_MEMBERSHIP_COLUMNS ", m.kind, m.issuer, m.subject, m.created_at FROM fhir_binary.membership m "  \
+    "WHERE m.kind <> 4 AND "
 
-static const fhir_pg_statement_t membership_set_active = {
-    FHIR_PG_MEMBERSHIP_SET_ACTIVE, 0,
-    "UPDATE fhir_binary.membership SET disabled_at = CASE WHEN $2::boolean THEN NULL ELSE "
-    "coalesce(disabled_at, now()) END WHERE id = $1::uuid"};
+static const fhir_pg_statement_t membership_list = {FHIR_PG_MEMBERSHIP_LIST, 1,
+                                                    COLUMNS "($1::uuid IS NULL OR m.project_id = $1::uuid) "
+                                                            "ORDER BY m.created_at, m.id"};
 
-fhir_error_t *fhir_meta_membership_create(fhir_meta_t *meta, const fhir_member_t *member, const fhir_call_t *call)
+/* An id wins over a client, a client over a user of httpd of the same name. */
+static const fhir_pg_statement_t membership_find = {
+    FHIR_PG_MEMBERSHIP_FIND, 1,
+    COLUMNS
+    "(m.id = $1::uuid OR (m.subject = $2 AND m.kind IN (1, 3) AND m.issuer = '') "
+    "OR (m.subject = $4 AND m.kind = 2 AND m.issuer = $3)) ORDER BY m.id = $1::uuid DESC NULLS LAST, m.kind LIMIT "
+    "1"};
+
+static void read_member(fhir_member_t *member, const PGresult *result, int row, apr_pool_t *pool)
 {
-    fhir_pg_parameters_t parameters = {.count = 0};
-    fhir_error_t *error;
-    fhir_pg_add_text(&parameters, member->membership.id);
-    fhir_pg_add_text(&parameters, member->membership.project_id);
-    fhir_pg_add_number(&parameters, member->principal.kind);
-    fhir_pg_add_text(&parameters, member->principal.issuer);
-    fhir_pg_add_text(&parameters, member->principal.subject);
-    fhir_pg_add_text(&parameters, member->membership.profile);
-    fhir_pg_add_boolean(&parameters, member->membership.admin);
-    error = fhir_pg_change(NULL, meta, &membership_create, &parameters, call);
-    error = fhir_pg_explain(error, FHIR_ERROR_NOT_FOUND, "There is no such project.");
-    return fhir_pg_explain(error, FHIR_ERROR_EXISTS, "This principal has a membership already.");
+    fhir_pg_membership(&member->membership, result, row, 0, pool);
+    member->principal.kind = (fhir_principal_kind_t)fhir_pg_number(result, row, FHIR_PG_MEMBERSHIP_WIDTH);
+    member->principal.issuer = fhir_pg_text(result, row, FHIR_PG_MEMBERSHIP_WIDTH + 1, pool);
+    member->principal.subject = fhir_pg_text(result, row, FHIR_PG_MEMBERSHIP_WIDTH + 2, pool);
+    member->created = fhir_pg_time(result, row, FHIR_PG_MEMBERSHIP_WIDTH + 3);
 }
 
 fhir_error_t *fhir_meta_membership_list(apr_array_header_t **members, fhir_meta_t *meta, const char *project_id,
@@ -41,23 +39,34 @@ fhir_error_t *fhir_meta_membership_list(apr_array_header_t **members, fhir_meta_
     fhir_pg_add_text(&parameters, project_id);
     FHIR_TRY(fhir_pg_run(&result, meta, &membership_list, &parameters, call));
     for (int row = 0; row < PQntuples(result); row++) {
-        fhir_member_t *member = apr_array_push(*members);
-        fhir_pg_membership(&member->membership, result, row, 0, call->pool);
-        member->principal.kind = (fhir_principal_kind_t)fhir_pg_number(result, row, FHIR_PG_MEMBERSHIP_WIDTH);
-        member->principal.issuer = fhir_pg_text(result, row, FHIR_PG_MEMBERSHIP_WIDTH + 1, call->pool);
-        member->principal.subject = fhir_pg_text(result, row, FHIR_PG_MEMBERSHIP_WIDTH + 2, call->pool);
-        member->created = fhir_pg_time(result, row, FHIR_PG_MEMBERSHIP_WIDTH + 3);
+        read_member(apr_array_push(*members), result, row, call->pool);
     }
     PQclear(result);
     return NULL;
 }
 
-fhir_error_t *fhir_meta_membership_set_active(fhir_meta_t *meta, const char *id, int active, const fhir_call_t *call)
+fhir_error_t *fhir_meta_membership_find(fhir_member_t *member, fhir_meta_t *meta, const char *principal,
+                                        const fhir_call_t *call)
 {
     fhir_pg_parameters_t parameters = {.count = 0};
-    apr_off_t changed;
-    fhir_pg_add_text(&parameters, fhir_pg_is_uuid(id) ? id : NULL);
-    fhir_pg_add_boolean(&parameters, active);
-    FHIR_TRY(fhir_pg_change(&changed, meta, &membership_set_active, &parameters, call));
-    return changed ? NULL : fhir_error_public(call->pool, FHIR_ERROR_NOT_FOUND, "There is no such membership.");
+    const char *blank = strchr(principal, ' ');
+    PGresult *result;
+    int found = 0;
+    if (fhir_pg_is_valid(principal)) {
+        fhir_pg_add_text(&parameters, fhir_pg_is_uuid(principal) ? principal : NULL);
+        fhir_pg_add_text(&parameters, principal);
+        fhir_pg_add_text(&parameters,
+                         blank ? apr_pstrmemdup(call->pool, principal, (apr_size_t)(blank - principal)) : NULL);
+        fhir_pg_add_text(&parameters, blank ? blank + 1 : NULL);
+        FHIR_TRY(fhir_pg_run(&result, meta, &membership_find, &parameters, call));
+        found = PQntuples(result) > 0;
+        if (found) {
+            read_member(member, result, 0, call->pool);
+        }
+        PQclear(result);
+    }
+    return found ? NULL
+                 : fhir_error_public(call->pool, FHIR_ERROR_NOT_FOUND,
+                                     "There is no such membership: give its id, a client's id, \"ISSUER SUBJECT\", or "
+                                     "the name of a user of httpd.");
 }

@@ -9,20 +9,24 @@
     "LEFT JOIN fhir_binary.resource r ON r.project_id = m.project_id AND r.type = $4 AND r.id = $5 "
 #define WHERE_KEY "WHERE m.subject = $1 AND m.kind = $2::smallint AND m.issuer = $3"
 
+#define BEGINNING "SELECT " MEMBERSHIP ", " FHIR_PG_COMPARTMENTS("r") ", "
+
 static const fhir_pg_statement_t load_resource = {
     FHIR_PG_LOAD_RESOURCE, 1,
-    "SELECT " MEMBERSHIP ", " FHIR_PG_RESOURCE_COLUMNS(
+    BEGINNING FHIR_PG_RESOURCE_COLUMNS(
         "cv") " " FROM_MEMBER "LEFT JOIN fhir_binary.resource_version cv ON cv.version_id = r.version_id " WHERE_KEY};
 
-/* The current version is looked up only if it is another than the version asked for, and without its text. */
-static const fhir_pg_statement_t load_resource_version = {
-    FHIR_PG_LOAD_RESOURCE_VERSION, 1,
-    "SELECT " MEMBERSHIP ", cv.version_id, cv.sequence, cv.last_updated, cv.change, cv.attachment_count, NULL, "
-    "NULL, " FHIR_PG_RESOURCE_COLUMNS(
-        "av") " " FROM_MEMBER
-              "LEFT JOIN fhir_binary.resource_version av ON av.version_id = $6::uuid AND av.key = r.key "
-              "LEFT JOIN fhir_binary.resource_version cv ON cv.version_id = nullif(r.version_id, "
-              "av.version_id) " WHERE_KEY};
+/* The current version is looked up only if it is another than the version asked for. */
+#define LOAD_VERSION(current_text)                                                                                     \
+    BEGINNING "cv.version_id, cv.sequence, cv.last_updated, cv.change, cv.attachment_count, " current_text             \
+              ", " FHIR_PG_RESOURCE_COLUMNS(                                                                           \
+                  "av") " " FROM_MEMBER                                                                                \
+                        "LEFT JOIN fhir_binary.resource_version av ON av.version_id = $6::uuid AND av.key = r.key "    \
+                        "LEFT JOIN fhir_binary.resource_version cv ON cv.version_id = nullif(r.version_id, "           \
+                        "av.version_id) " WHERE_KEY
+static const fhir_pg_statement_t load_resource_version[] = {
+    {FHIR_PG_LOAD_RESOURCE_VERSION, 1, LOAD_VERSION("NULL, NULL")},
+    {FHIR_PG_LOAD_RESOURCE_BOTH, 1, LOAD_VERSION("cv.meta, cv.body")}};
 
 /* Sequences have no gaps and versions are never taken away, so the current sequence counts them. The list ends early
  * beyond so much text, after the first. */
@@ -38,8 +42,9 @@ static const fhir_pg_statement_t resource_history = {
                       "ORDER BY o.sequence DESC LIMIT $5::bigint) h) v ON v.before < " HISTORY_BYTES " "
                       "WHERE r.project_id = $1::uuid AND r.type = $2 AND r.id = $3 ORDER BY v.sequence DESC"};
 
-#define AFTER_MEMBERSHIP FHIR_PG_MEMBERSHIP_WIDTH
-#define AFTER_CURRENT (AFTER_MEMBERSHIP + FHIR_PG_RESOURCE_WIDTH)
+#define COMPARTMENTS FHIR_PG_MEMBERSHIP_WIDTH
+#define CURRENT (COMPARTMENTS + 1)
+#define AFTER_CURRENT (CURRENT + FHIR_PG_RESOURCE_WIDTH)
 
 const fhir_resource_t *fhir_pg_resource(const PGresult *result, int row, int first_column, const char *project_id,
                                         const char *type, const char *id, apr_pool_t *pool)
@@ -63,6 +68,18 @@ const fhir_resource_t *fhir_pg_resource(const PGresult *result, int row, int fir
     return resource;
 }
 
+static fhir_subject_t *subject_of(const fhir_resource_t *current, const PGresult *result, apr_pool_t *pool)
+{
+    fhir_subject_t *subject = apr_pcalloc(pool, sizeof(*subject));
+    subject->type = current->type;
+    subject->id = current->id;
+    subject->there = current->change != FHIR_CHANGE_DELETE;
+    subject->last_updated = current->last_updated;
+    subject->values = fhir_pg_compartments(result, 0, COMPARTMENTS, pool);
+    subject->resource = current;
+    return subject;
+}
+
 static void read_facts(fhir_resource_facts_t *facts, const PGresult *result, int with_version, const char *type,
                        const char *id, apr_pool_t *pool)
 {
@@ -72,19 +89,23 @@ static void read_facts(fhir_resource_facts_t *facts, const PGresult *result, int
         return;
     }
     project = facts->membership->project_id;
-    facts->current = fhir_pg_resource(result, 0, AFTER_MEMBERSHIP, project, type, id, pool);
+    facts->current = fhir_pg_resource(result, 0, CURRENT, project, type, id, pool);
     facts->version = facts->current;
     if (with_version) {
         facts->version = fhir_pg_resource(result, 0, AFTER_CURRENT, project, type, id, pool);
         facts->current = facts->current ? facts->current : facts->version;
     }
+    if (facts->current) {
+        facts->subject = subject_of(facts->current, result, pool);
+    }
 }
 
 fhir_error_t *fhir_meta_load_resource(fhir_resource_facts_t *facts, fhir_meta_t *meta, const fhir_principal_key_t *key,
-                                      const char *type, const char *id, const char *version_id, const fhir_call_t *call)
+                                      const char *type, const char *id, const char *version_id, int with_content,
+                                      const fhir_call_t *call)
 {
     fhir_pg_parameters_t parameters = {.count = 0};
-    const fhir_pg_statement_t *statement = version_id ? &load_resource_version : &load_resource;
+    const fhir_pg_statement_t *statement = version_id ? &load_resource_version[with_content != 0] : &load_resource;
     PGresult *result;
     memset(facts, 0, sizeof(*facts));
     if (!type || !id || !fhir_pg_is_valid(type) || !fhir_pg_is_valid(id)) {
@@ -113,7 +134,7 @@ fhir_error_t *fhir_meta_load_membership(const fhir_membership_t **membership, fh
 {
     fhir_binary_facts_t facts;
     *membership = NULL;
-    FHIR_TRY(fhir_meta_load_binary(&facts, meta, key, NULL, NULL, call));
+    FHIR_TRY(fhir_meta_load_binary(&facts, meta, key, NULL, NULL, 0, call));
     *membership = facts.membership;
     return NULL;
 }

@@ -178,10 +178,20 @@ fhir_error_t *fhir_transaction_load(const fhir_resource_t **current, fhir_transa
     return NULL;
 }
 
+/* What is derived at commit may refuse: asked now, so that the commit itself fails only with the connection. */
+static fhir_error_t *derive_now(const fhir_transaction_t *transaction)
+{
+    return execute(transaction->connection,
+                   "SET CONSTRAINTS fhir_binary.project_membership IMMEDIATE; "
+                   "SET CONSTRAINTS fhir_binary.project_membership DEFERRED",
+                   NULL, fhir_pg_deadline(transaction->meta, transaction->call), transaction->call);
+}
+
 fhir_error_t *fhir_transaction_write(const fhir_resource_t **resource, fhir_transaction_t *transaction,
                                      const fhir_resource_change_t *change)
 {
-    return fhir_pg_write_resource(resource, transaction->meta, transaction, change, transaction->call);
+    FHIR_TRY(fhir_pg_write_resource(resource, transaction->meta, transaction, change, transaction->call));
+    return strcmp(change->type, "ProjectMembership") == 0 ? derive_now(transaction) : NULL;
 }
 
 fhir_error_t *fhir_transaction_write_binary(const fhir_binary_t **binary, fhir_transaction_t *transaction,

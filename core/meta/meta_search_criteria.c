@@ -306,7 +306,6 @@ static void add_criterion(probe_t *probe)
     const fhir_criterion_t *criterion = probe->criterion;
     int is_id = strcmp(criterion->name, "_id") == 0;
     int is_last_updated = strcmp(criterion->name, "_lastUpdated") == 0;
-    add(probe, " AND ");
     if (criterion->modifier == FHIR_MODIFIER_MISSING) {
         add_missing(probe, is_id || is_last_updated);
     } else if (is_id) {
@@ -322,12 +321,38 @@ static void add_criterion(probe_t *probe)
     }
 }
 
-void fhir_pg_add_criteria(fhir_pg_query_t *query, const fhir_search_t *search)
+/* All must hold; none always does. */
+static void add_all(fhir_pg_query_t *query, const apr_array_header_t *criteria)
 {
     probe_t probe = {.query = query, .pool = query->values->pool};
-    for (int i = 0; search->criteria && i < search->criteria->nelts; i++) {
-        probe.criterion = &APR_ARRAY_IDX(search->criteria, i, fhir_criterion_t);
+    for (int i = 0; i < criteria->nelts; i++) {
+        probe.criterion = &APR_ARRAY_IDX(criteria, i, fhir_criterion_t);
         probe.conditions = 0;
+        add(&probe, i ? " AND " : "");
         add_criterion(&probe);
+    }
+    fhir_text_add(&query->sql, criteria->nelts ? "" : "true");
+}
+
+static void add_restriction(fhir_pg_query_t *query, const fhir_restriction_t *restriction)
+{
+    const apr_array_header_t *alternatives = restriction->alternatives;
+    fhir_text_add(&query->sql, " AND (");
+    for (int i = 0; i < alternatives->nelts; i++) {
+        fhir_text_add(&query->sql, i ? " OR (" : "(");
+        add_all(query, APR_ARRAY_IDX(alternatives, i, const apr_array_header_t *));
+        fhir_text_add(&query->sql, ")");
+    }
+    fhir_text_add(&query->sql, alternatives->nelts ? ")" : "false)");
+}
+
+void fhir_pg_add_criteria(fhir_pg_query_t *query, const fhir_search_t *search)
+{
+    if (search->criteria && search->criteria->nelts) {
+        fhir_text_add(&query->sql, " AND ");
+        add_all(query, search->criteria);
+    }
+    for (int i = 0; search->restrictions && i < search->restrictions->nelts; i++) {
+        add_restriction(query, &APR_ARRAY_IDX(search->restrictions, i, fhir_restriction_t));
     }
 }

@@ -44,7 +44,9 @@ static void add_forward(includes_t *includes, const fhir_include_t *include, int
                    "SELECT t.key, t.type, t.id FROM l%d s CROSS JOIN LATERAL (SELECT x.target_type, x.target_id "
                    "FROM fhir_binary.resource_reference x WHERE x.key = s.key",
                    level - 1);
-    if (!any_name(include)) {
+    if (any_name(include)) {
+        add(includes, " AND x.name <> '_compartment'");
+    } else {
         add_text(includes, " AND x.name = ", include->name);
     }
     add(includes, " OFFSET 0) f CROSS JOIN LATERAL (SELECT o.key, o.type, o.id, o.deleted FROM fhir_binary.resource o "

@@ -85,28 +85,96 @@ static const char *take(fhir_pg_query_t *query, apr_size_t start, apr_pool_t *po
     return part;
 }
 
-/* The criteria with the fewest candidates. */
-static int choose_ways(const fhir_criterion_t **chosen, const fhir_search_t *search)
+/* Criteria of which at least one holds for all that fits: one of the search's, or one of each alternative of a
+ * restriction. */
+#define ALTERNATIVES_MAX 16
+typedef struct way_t {
+    const fhir_criterion_t *criteria[ALTERNATIVES_MAX];
+    int count;
+    int rank; /* the worst of theirs; 0: it leads nowhere */
+} way_t;
+
+static const fhir_criterion_t *best_of(int *rank, const apr_array_header_t *criteria)
 {
-    int ways = 0;
-    for (int rank = 1; rank <= FHIR_PG_CANDIDATES_RANK_MAX; rank++) {
-        for (int i = 0; search->criteria && i < search->criteria->nelts && ways < WAYS_MAX; i++) {
-            const fhir_criterion_t *criterion = &APR_ARRAY_IDX(search->criteria, i, fhir_criterion_t);
-            if (fhir_pg_candidates_rank(criterion) == rank) {
-                chosen[ways++] = criterion;
-            }
+    const fhir_criterion_t *best = NULL;
+    *rank = 0;
+    for (int i = 0; i < criteria->nelts; i++) {
+        const fhir_criterion_t *criterion = &APR_ARRAY_IDX(criteria, i, fhir_criterion_t);
+        int found = fhir_pg_candidates_rank(criterion);
+        if (found && (!best || found < *rank)) {
+            best = criterion;
+            *rank = found;
         }
+    }
+    return best;
+}
+
+static void way_of_restriction(way_t *way, const fhir_restriction_t *restriction)
+{
+    const apr_array_header_t *alternatives = restriction->alternatives;
+    memset(way, 0, sizeof(*way));
+    for (int i = 0; i < alternatives->nelts && i < ALTERNATIVES_MAX; i++) {
+        int rank;
+        way->criteria[way->count++] = best_of(&rank, APR_ARRAY_IDX(alternatives, i, const apr_array_header_t *));
+        if (!rank || alternatives->nelts > ALTERNATIVES_MAX) {
+            way->rank = 0;
+            return;
+        }
+        way->rank = rank > way->rank ? rank : way->rank;
+    }
+}
+
+static void way_of_criterion(way_t *way, const fhir_criterion_t *criterion)
+{
+    way->criteria[0] = criterion;
+    way->count = 1;
+    way->rank = fhir_pg_candidates_rank(criterion);
+}
+
+/* Those with the fewest candidates come first. */
+static int keep_way(way_t *chosen, int ways, const way_t *way)
+{
+    int place = ways;
+    if (!way->rank) {
+        return ways;
+    }
+    while (place > 0 && chosen[place - 1].rank > way->rank) {
+        place--;
+    }
+    if (place == WAYS_MAX) {
+        return ways;
+    }
+    ways += ways < WAYS_MAX;
+    memmove(&chosen[place + 1], &chosen[place], sizeof(*chosen) * (size_t)(ways - 1 - place));
+    chosen[place] = *way;
+    return ways;
+}
+
+static int choose_ways(way_t *chosen, const fhir_search_t *search)
+{
+    way_t way;
+    int ways = 0;
+    for (int i = 0; search->criteria && i < search->criteria->nelts; i++) {
+        way_of_criterion(&way, &APR_ARRAY_IDX(search->criteria, i, fhir_criterion_t));
+        ways = keep_way(chosen, ways, &way);
+    }
+    for (int i = 0; search->restrictions && i < search->restrictions->nelts; i++) {
+        way_of_restriction(&way, &APR_ARRAY_IDX(search->restrictions, i, fhir_restriction_t));
+        ways = keep_way(chosen, ways, &way);
     }
     return ways;
 }
 
 static int add_ways(fhir_pg_query_t *query, const char *project_id, const fhir_search_t *search)
 {
-    const fhir_criterion_t *chosen[WAYS_MAX];
+    way_t chosen[WAYS_MAX];
     int ways = choose_ways(chosen, search);
     for (int way = 1; way <= ways; way++) {
         fhir_text_addf(&query->sql, "%sc%d AS MATERIALIZED (SELECT c.key FROM (", way > 1 ? ", " : "WITH ", way);
-        fhir_pg_add_candidates(query, project_id, search->type, chosen[way - 1]);
+        for (int i = 0; i < chosen[way - 1].count; i++) {
+            fhir_text_add(&query->sql, i ? " UNION ALL " : "");
+            fhir_pg_add_candidates(query, project_id, search->type, chosen[way - 1].criteria[i]);
+        }
         fhir_text_addf(&query->sql, ") c LIMIT %d)", CANDIDATES_MAX + 1);
     }
     return ways;

@@ -17,6 +17,12 @@ typedef enum fhir_pg_statement_id_t {
     FHIR_PG_LOAD_MEMBERSHIP,
     FHIR_PG_LOAD_CURRENT,
     FHIR_PG_LOAD_VERSION,
+    FHIR_PG_LOAD_CURRENT_CONTENT,
+    FHIR_PG_LOAD_VERSION_CONTENT,
+    FHIR_PG_LOAD_CONTEXTS,
+    FHIR_PG_LOAD_CONTEXTS_CONTENT,
+    FHIR_PG_LOAD_POLICIES,
+    FHIR_PG_WITHOUT_CONTEXT,
     FHIR_PG_LOAD_SIGNED,
     FHIR_PG_LOAD_SIGNED_VERSION,
     FHIR_PG_HISTORY,
@@ -32,16 +38,17 @@ typedef enum fhir_pg_statement_id_t {
     FHIR_PG_PROJECT_LIST,
     FHIR_PG_PROJECT_FIND,
     FHIR_PG_PROJECT_SET_ACTIVE,
+    FHIR_PG_PROJECT_SET_DEFAULT_POLICY,
     FHIR_PG_CLIENT_CREATE,
     FHIR_PG_CLIENT_FIND,
     FHIR_PG_CLIENT_LIST,
     FHIR_PG_CLIENT_SET_ACTIVE,
     FHIR_PG_CLIENT_SET_SECRET,
-    FHIR_PG_MEMBERSHIP_CREATE,
     FHIR_PG_MEMBERSHIP_LIST,
-    FHIR_PG_MEMBERSHIP_SET_ACTIVE,
+    FHIR_PG_MEMBERSHIP_FIND,
     FHIR_PG_LOAD_RESOURCE,
     FHIR_PG_LOAD_RESOURCE_VERSION,
+    FHIR_PG_LOAD_RESOURCE_BOTH,
     FHIR_PG_RESOURCE_HISTORY,
     FHIR_PG_RESOURCE_COMMIT,
     FHIR_PG_ATTACHMENTS,
@@ -57,6 +64,11 @@ typedef enum fhir_pg_statement_id_t {
     FHIR_PG_FETCH_RELEASE,
     FHIR_PG_FETCH_LIST,
     FHIR_PG_FETCH_RETRY,
+    FHIR_PG_AUDIT_INSERT,
+    FHIR_PG_AUDIT_WRITTEN,
+    FHIR_PG_AUDIT_HEAD,
+    FHIR_PG_AUDIT_PAGE,
+    FHIR_PG_AUDIT_PRUNE,
     FHIR_PG_STATEMENT_COUNT
 } fhir_pg_statement_id_t;
 
@@ -217,13 +229,17 @@ const char *fhir_pg_expected_version(const char *expected_version);
 const fhir_binary_t *fhir_pg_version(const PGresult *result, int row, int first_column, const char *project_id,
                                      const char *binary_id, apr_pool_t *pool);
 
-#define FHIR_PG_MEMBERSHIP_COLUMNS "m.id, m.project_id, m.profile, m.admin, m.active"
-#define FHIR_PG_MEMBERSHIP_WIDTH 5
+/* The policies as they are now, for fhir_membership_t.policies: one index lookup for each that access names. */
+#define FHIR_PG_MEMBERSHIP_COLUMNS                                                                                     \
+    "m.id, m.project_id, m.profile, m.admin, m.active, m.access, CASE WHEN m.policy_ids IS NOT NULL THEN "             \
+    "array_to_string(ARRAY(SELECT a.id || CASE WHEN a.deleted THEN ' -' ELSE ' ' || a.version_id END "                 \
+    "FROM fhir_binary.resource a WHERE a.project_id = m.project_id AND a.type = 'AccessPolicy' "                       \
+    "AND a.id = ANY (m.policy_ids) ORDER BY a.id), ' ') END"
+#define FHIR_PG_MEMBERSHIP_WIDTH 7
 /* NULL if there is no row or no membership in it. */
 const fhir_membership_t *fhir_pg_read_membership(const PGresult *result, apr_pool_t *pool);
 /* 0: what is no valid text for the database can't be in it. */
 int fhir_pg_is_valid(const char *text);
-/* id, project_id, profile, admin, active. */
 void fhir_pg_membership(fhir_membership_t *membership, const PGresult *result, int row, int first_column,
                         apr_pool_t *pool);
 

@@ -50,6 +50,16 @@ static const char *state_of(const PGresult *result)
     return state ? state : "";
 }
 
+/* What a ProjectMembership can't be: the sentence and the element are for the client. */
+static fhir_error_t *refused_membership(fhir_error_code_t code, const PGresult *result, apr_pool_t *pool)
+{
+    const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+    const char *element = PQresultErrorField(result, PG_DIAG_COLUMN_NAME);
+    fhir_error_t *error = fhir_error_public(pool, code, "%s", message ? message : "This can't be a membership.");
+    error->expression = element ? apr_pstrdup(pool, element) : NULL;
+    return error;
+}
+
 fhir_error_t *fhir_pg_result_error(const PGresult *result, apr_pool_t *pool)
 {
     const char *state = state_of(result);
@@ -67,6 +77,12 @@ fhir_error_t *fhir_pg_result_error(const PGresult *result, apr_pool_t *pool)
     if (strcmp(state, "23503") == 0) {
         return fhir_error_create(pool, FHIR_ERROR_NOT_FOUND, APR_SUCCESS, "What this belongs to does not exist.", "%s",
                                  detail);
+    }
+    if (strcmp(state, "ZB101") == 0) {
+        return refused_membership(FHIR_ERROR_UNPROCESSABLE, result, pool);
+    }
+    if (strcmp(state, "ZB102") == 0) {
+        return refused_membership(FHIR_ERROR_CONFLICT, result, pool);
     }
     if (strcmp(state, "ZB004") == 0) {
         return fhir_error_create(pool, FHIR_ERROR_CONFLICT, APR_SUCCESS,

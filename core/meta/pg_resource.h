@@ -17,6 +17,31 @@
 const fhir_resource_t *fhir_pg_resource(const PGresult *result, int row, int first_column, const char *project_id,
                                         const char *type, const char *id, apr_pool_t *pool);
 
+/* ---- meta_context.c: a resource as decisions see it ---- */
+/* The compartments of resource `r`: `Patient/1 Encounter/2`. */
+#define FHIR_PG_COMPARTMENTS(r)                                                                                        \
+    "(SELECT string_agg(k.target_type || '/' || k.target_id, ' ') FROM fhir_binary.resource_reference k "              \
+    "WHERE k.key = " r ".key AND k.name = '_compartment')"
+/* The resource of membership `m`'s project that a security context names, as `x`. fhir_context_target has the same
+ * rules; where it finds no target, what is found here does not count. Administrators need none. */
+#define FHIR_PG_CONTEXT(x, security_context)                                                                           \
+    "LEFT JOIN LATERAL (SELECT h.key, h.version_id, h.sequence, h.last_updated FROM fhir_binary.resource h "           \
+    "WHERE NOT m.admin AND h.project_id = m.project_id AND h.type = split_part(" security_context ", '/', 1) "         \
+    "AND h.id = split_part(" security_context ", '/', 2) AND NOT h.deleted OFFSET 0) " x " ON true "
+#define FHIR_PG_CONTEXT_COLUMNS(x) x ".version_id, " x ".sequence, " x ".last_updated, " FHIR_PG_COMPARTMENTS(x)
+#define FHIR_PG_CONTEXT_WIDTH 4
+/* The same with its text, of version `v`. */
+#define FHIR_PG_CONTEXT_VERSION(x, v)                                                                                  \
+    "LEFT JOIN fhir_binary.resource_version " v " ON " v ".version_id = " x ".version_id "
+#define FHIR_PG_CONTEXT_CONTENT_COLUMNS(x, v)                                                                          \
+    FHIR_PG_CONTEXT_COLUMNS(x) ", " v ".change, " v ".attachment_count, " v ".meta, " v ".body"
+#define FHIR_PG_CONTEXT_CONTENT_WIDTH 8
+/* Array of fhir_index_value_t. */
+apr_array_header_t *fhir_pg_compartments(const PGresult *result, int row, int column, apr_pool_t *pool);
+/* Of a version with this security_context; NULL: it has none. project_id must live as long as the result. */
+fhir_subject_t *fhir_pg_context(const PGresult *result, int row, int first_column, int with_content,
+                                const char *project_id, const char *security_context, apr_pool_t *pool);
+
 /* ---- search_term.c ---- */
 /* 64 bits that stand for a value of a search parameter. value NULL: for the parameter itself. */
 apr_int64_t fhir_search_term(const char *project_id, const char *type, const char *name, const char *value,
@@ -63,7 +88,7 @@ fhir_error_t *fhir_pg_sort_start(int *start, const fhir_search_t *search, apr_po
 const char *fhir_pg_sort_next(const fhir_search_t *search, int rows, apr_pool_t *pool);
 
 /* ---- meta_search_criteria.c ---- */
-/* Adds ` AND ...` for each criterion; the resource is `r`. */
+/* Adds ` AND ...` for each criterion and restriction; the resource is `r`. */
 void fhir_pg_add_criteria(fhir_pg_query_t *query, const fhir_search_t *search);
 void fhir_pg_add_date_condition(fhir_pg_query_t *query, const fhir_search_value_t *value, int of_resource);
 const char *fhir_pg_index_table(fhir_search_type_t type);
