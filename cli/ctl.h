@@ -104,6 +104,12 @@ void fhir_ctl_table_add_number(fhir_ctl_table_t *table, apr_off_t number);
 void fhir_ctl_table_add_time(fhir_ctl_table_t *table, apr_time_t time); /* 0: nothing known */
 void fhir_ctl_table_print(const fhir_ctl_table_t *table);
 
+/* ---- policy_problems.c ---- */
+/* Adds what is wrong with the text of an AccessPolicy to a table of expression and problem; the first problem of its
+ * shape hides the others. Parameters have the values that the membership gives, or, if it is NULL, some value. */
+fhir_error_t *fhir_ctl_policy_problems(fhir_ctl_table_t *problems, fhir_ctl_t *ctl, const char *text,
+                                       const fhir_membership_t *membership) FHIR_MUST_CHECK;
+
 /* ---- the commands ---- */
 fhir_error_t *fhir_ctl_db_upgrade(fhir_ctl_t *ctl);
 fhir_error_t *fhir_ctl_db_status(fhir_ctl_t *ctl);
@@ -140,6 +146,7 @@ fhir_error_t *fhir_ctl_binary_uses(fhir_ctl_t *ctl);
 fhir_error_t *fhir_ctl_binary_unlinked(fhir_ctl_t *ctl);
 fhir_error_t *fhir_ctl_fetch_list(fhir_ctl_t *ctl);
 fhir_error_t *fhir_ctl_fetch_retry(fhir_ctl_t *ctl);
+fhir_error_t *fhir_ctl_audit_security_context(fhir_ctl_t *ctl);
 fhir_error_t *fhir_ctl_config_check(fhir_ctl_t *ctl);
 /* Makes a key of this purpose if none is in use; says so. */
 fhir_error_t *fhir_ctl_first_key(fhir_ctl_t *ctl, fhir_key_purpose_t purpose) FHIR_MUST_CHECK;
