@@ -94,8 +94,7 @@ int fhir_address_public(const unsigned char bytes[16])
     return is_mapped(bytes) ? public4(bytes + 12) : public6(bytes);
 }
 
-/* A network of IPv6 never holds IPv4, however short its prefix is. */
-static int in_network(const unsigned char bytes[16], const fhir_network_t *network)
+int fhir_network_contains(const fhir_network_t *network, const unsigned char bytes[16])
 {
     return (network->bits >= MAPPED_BITS || !is_mapped(bytes)) && same_bits(bytes, network->address, network->bits);
 }
@@ -104,7 +103,7 @@ int fhir_address_allowed(const unsigned char bytes[16], const apr_array_header_t
 {
     int i;
     for (i = 0; networks && i < networks->nelts; i++) {
-        if (in_network(bytes, &APR_ARRAY_IDX(networks, i, fhir_network_t))) {
+        if (fhir_network_contains(&APR_ARRAY_IDX(networks, i, fhir_network_t), bytes)) {
             return 1;
         }
     }

@@ -14,6 +14,8 @@ typedef struct fhir_network_t {
 /* "10.0.0.0/8", "fd00::/8", or one address. 0 if it is none: bits behind the prefix are set, or it is wider than /8
  * (IPv6: /7), which would open everything. */
 int fhir_network_parse(fhir_network_t *network, const char *text);
+/* 1 if the address is in it. A network of IPv6 never holds IPv4, however short its prefix is. */
+int fhir_network_contains(const fhir_network_t *network, const unsigned char bytes[16]);
 /* The 16 bytes of an IPv4 or IPv6 address; 0 for other families and for what is cut off. */
 int fhir_address_bytes(unsigned char bytes[16], const struct sockaddr *address, socklen_t length);
 /* 1 if the address is one of the public internet. 0 for loopback, private, link-local, shared, multicast, reserved,
