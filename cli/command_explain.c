@@ -13,7 +13,7 @@
 static fhir_error_t *principal_by_id(fhir_principal_key_t *key, fhir_ctl_t *ctl, const char *id)
 {
     fhir_member_t member;
-    fhir_error_t *error = fhir_ctl_find_member(&member, ctl, id);
+    fhir_error_t *error = fhir_meta_membership_find(&member, ctl->meta, id, &ctl->call);
     if (!error) {
         *key = member.principal;
         return NULL;

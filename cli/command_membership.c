@@ -71,11 +71,7 @@ fhir_error_t *fhir_ctl_membership_list(fhir_ctl_t *ctl)
     FHIR_TRY(fhir_meta_membership_list(&members, ctl->meta, project, &ctl->call));
     fhir_ctl_table_init(&table, ctl, names, 10);
     for (int i = 0; i < members->nelts; i++) {
-        const fhir_member_t *member = &APR_ARRAY_IDX(members, i, fhir_member_t);
-        /* The operator is whoever runs this: no member that could be changed. */
-        if (member->principal.kind != FHIR_PRINCIPAL_OPERATOR) {
-            add_row(&table, member);
-        }
+        add_row(&table, &APR_ARRAY_IDX(members, i, fhir_member_t));
     }
     fhir_ctl_table_print(&table);
     return NULL;
@@ -93,7 +89,7 @@ typedef struct stored_t {
 static fhir_error_t *find(stored_t *stored, fhir_ctl_t *ctl)
 {
     FHIR_TRY(fhir_ctl_app(ctl));
-    FHIR_TRY(fhir_ctl_find_member(&stored->member, ctl, fhir_ctl_argument(ctl, 0)));
+    FHIR_TRY(fhir_meta_membership_find(&stored->member, ctl->meta, fhir_ctl_argument(ctl, 0), &ctl->call));
     stored->path = apr_pstrcat(ctl->pool, "ProjectMembership/", stored->member.membership.id, NULL);
     FHIR_TRY(fhir_ctl_read(&stored->document, ctl, stored->member.membership.project_id, stored->path));
     stored->version_id = fhir_ctl_string(stored->document, 0, "meta.versionId", ctl->pool);

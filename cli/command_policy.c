@@ -98,7 +98,7 @@ fhir_error_t *fhir_ctl_policy_check(fhir_ctl_t *ctl)
     FHIR_TRY(text_to_check(&text, ctl));
     if (membership) {
         FHIR_TRY(fhir_ctl_meta(ctl));
-        FHIR_TRY(fhir_ctl_find_member(&member, ctl, membership));
+        FHIR_TRY(fhir_meta_membership_find(&member, ctl->meta, membership, &ctl->call));
     }
     fhir_ctl_table_init(&problems, ctl, names, 2);
     FHIR_TRY(fhir_ctl_policy_problems(&problems, ctl, text, membership ? &member.membership : NULL));

@@ -15,6 +15,11 @@ const fhir_ctl_command_t fhir_ctl_commands[] = {
     {"project list", "[--json]", "list the projects", NULL, fhir_ctl_project_list},
     {"project disable", "PROJECT", "refuse all members of a project (id or name)", NULL, fhir_ctl_project_disable},
     {"project enable", "PROJECT", "undo a project disable", NULL, fhir_ctl_project_enable},
+    {"project default-policy", "PROJECT AccessPolicy-ID|none", "say what members may do who have no policy of their own",
+     "Without a default policy they may do nothing. Administrators need none.\n"
+     "\n"
+     "  fhirbinctl project default-policy demo AccessPolicy/readers",
+     fhir_ctl_project_default_policy},
     {"client create",
      "--project PROJECT --name NAME [--admin] [--policy ID]... [--parameter NAME=VALUE]... [--profile REFERENCE] "
      "[--id UUID] [--secret SECRET]",
@@ -126,6 +131,16 @@ const fhir_ctl_command_t fhir_ctl_commands[] = {
      fhir_ctl_fetch_list},
     {"fetch retry", "ID", "fetch an attachment again that failed", "It has all its attempts again, beginning now.",
      fhir_ctl_fetch_retry},
+    {"audit security-context", "--project PROJECT [--apply] [--dry-run] [--batch NUMBER] [--json]",
+     "find the Binaries without a security context, and give them the one that follows",
+     "Lists what points to each, and the context that follows from it: whom the referring resource is about, or that\n"
+     "resource itself. Where several could be it, or it is not there, the Binary is left alone. With --apply each gets "
+     "a\n"
+     "new version that has the context, if nobody changed it meanwhile; without, nothing changes. It may be stopped "
+     "at\n"
+     "any time and run again, also twice at once. --batch: how many are looked up together, default 100, at most 400.\n"
+     "Exit status 3 if some remain.",
+     fhir_ctl_audit_security_context},
     {"config check", "", "read the configuration as httpd would and say what is wrong", NULL, fhir_ctl_config_check},
     {NULL, NULL, NULL, NULL, NULL}};
 

@@ -80,8 +80,6 @@ fhir_error_t *fhir_ctl_read_file(const char **text, fhir_ctl_t *ctl, const char 
 void fhir_ctl_print_json(const char *json, apr_pool_t *pool);
 
 /* ---- membership.c: what the commands on memberships and clients share ---- */
-/* The membership with this id, of any project. NOT_FOUND. */
-fhir_error_t *fhir_ctl_find_member(fhir_member_t *member, fhir_ctl_t *ctl, const char *id) FHIR_MUST_CHECK;
 /* ProjectMembership.access of --policy and --parameter in their order; NULL: none is given. */
 fhir_error_t *fhir_ctl_access_options(const char **access, fhir_ctl_t *ctl) FHIR_MUST_CHECK;
 /* Makes the ProjectMembership by --profile, --admin, --policy and --parameter. */

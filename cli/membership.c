@@ -7,19 +7,6 @@
 #include <apr_lib.h>
 #include <string.h>
 
-fhir_error_t *fhir_ctl_find_member(fhir_member_t *member, fhir_ctl_t *ctl, const char *id)
-{
-    apr_array_header_t *members;
-    FHIR_TRY(fhir_meta_membership_list(&members, ctl->meta, NULL, &ctl->call));
-    for (int i = 0; i < members->nelts; i++) {
-        *member = APR_ARRAY_IDX(members, i, fhir_member_t);
-        if (strcmp(member->membership.id, id) == 0) {
-            return NULL;
-        }
-    }
-    return fhir_error_public(ctl->pool, FHIR_ERROR_NOT_FOUND, "There is no such membership.");
-}
-
 /* ---- what is written ---- */
 
 static void add_reference(fhir_text_t *json, const char *member, const char *prefix, const char *reference)
