@@ -169,6 +169,12 @@ static const char *name_of(const fhir_json_document_t *document, apr_pool_t *poo
     return fhir_structure_of_resource(type) ? type : "Resource";
 }
 
+const char *fhir_resource_expression(const fhir_json_document_t *document, int node, apr_pool_t *pool)
+{
+    check_t check = {document, name_of(document, pool), pool};
+    return expression_of(&check, node);
+}
+
 fhir_error_t *fhir_resource_check(fhir_sent_resource_t *sent, const fhir_json_document_t *document, int root,
                                   const char *type, apr_pool_t *pool)
 {

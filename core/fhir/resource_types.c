@@ -1,4 +1,4 @@
-/* The resource types of FHIR R4 (resourcelist.html). */
+/* The resource types of FHIR R4 (resourcelist.html), and those of ours that a project is administered with. */
 #include "binary.h"
 #include "structure.h"
 

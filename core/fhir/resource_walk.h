@@ -26,6 +26,8 @@ fhir_error_t *fhir_resource_walk(const fhir_json_document_t *document, int root,
                                  void *baton, apr_pool_t *pool) FHIR_MUST_CHECK;
 /* The first node behind the value at `node` and all that is inside. */
 int fhir_resource_end(const fhir_json_document_t *document, int node);
+/* Where a value is, for an OperationOutcome: `Patient.photo[0].url`, `Bundle.entry[2].resource.photo[0].url`. */
+const char *fhir_resource_expression(const fhir_json_document_t *document, int node, apr_pool_t *pool);
 /* 1 if the place is the member `name` of an element of this kind. */
 int fhir_place_is(const fhir_place_t *place, fhir_element_kind_t parent_kind, const char *name);
 

@@ -1,4 +1,4 @@
-/* The R4 search parameters as constant tables. The rows are in search_parameters_*.def. */
+/* The search parameters as constant tables. The rows are in search_parameters_*.def. */
 #include "search_parameters.h"
 
 #include <stdlib.h>
@@ -12,6 +12,7 @@
 
 #define SEARCH_PARAMETERS(type, rows) static const fhir_search_parameter_t type##_parameters[] = {rows};
 #include "search_parameters_all.def"
+#include "search_parameters_project.def"
 #undef SEARCH_PARAMETERS
 
 typedef struct searched_type_t {
@@ -25,6 +26,9 @@ typedef struct searched_type_t {
 static const searched_type_t TYPES[] = {
 #include "search_parameters_all.def"
 };
+static const searched_type_t PROJECT_TYPES[] = {
+#include "search_parameters_project.def"
+};
 
 static int compare_type(const void *name, const void *row)
 {
@@ -36,11 +40,14 @@ static int compare_parameter(const void *name, const void *row)
     return strcmp(name, ((const fhir_search_parameter_t *)row)->name);
 }
 
+#define FIND(type, types) bsearch(type, types, sizeof(types) / sizeof(types[0]), sizeof(types[0]), compare_type)
+
 const fhir_search_parameter_t *fhir_search_parameters(int *count, const char *resource_type)
 {
-    const searched_type_t *found =
-        resource_type ? bsearch(resource_type, TYPES, sizeof(TYPES) / sizeof(TYPES[0]), sizeof(TYPES[0]), compare_type)
-                      : NULL;
+    const searched_type_t *found = resource_type ? FIND(resource_type, TYPES) : NULL;
+    if (resource_type && !found) {
+        found = FIND(resource_type, PROJECT_TYPES);
+    }
     *count = found ? found->count : 0;
     return found ? found->parameters : NULL;
 }

@@ -1,6 +1,7 @@
 /* The search parameters of FHIR R4 (search.html, searchparameter-registry.html) that this server evaluates. One table,
  * search_parameters_*.def, made by dev/generate_definitions.py from the R4 definitions; what extracts values from
- * resources, what reads queries and what describes the server all use it. */
+ * resources, what reads queries and what describes the server all use it. AccessPolicy and ProjectMembership, which are
+ * not of R4, have theirs in search_parameters_project.def. */
 #ifndef FHIR_FHIR_SEARCH_PARAMETERS_H
 #define FHIR_FHIR_SEARCH_PARAMETERS_H
 

@@ -1,4 +1,4 @@
-/* The R4 structures as constant tables, and looking up their elements. The rows are in structure_*.def. */
+/* The structures as constant tables, and looking up their elements. The rows are in structure_*.def. */
 #include "structure.h"
 
 #include <stdlib.h>
@@ -35,6 +35,7 @@ struct fhir_structure_t {
 #define STRUCTURE(name, base, elements) static const fhir_structure_t name##_structure;
 #define RESOURCE STRUCTURE
 #include "structure_all.def"
+#include "structure_project.def"
 #undef STRUCTURE
 
 /* The row at the end is not counted; a structure may have no elements of its own. */
@@ -44,6 +45,7 @@ struct fhir_structure_t {
     static const fhir_structure_t name##_structure = {&base##_structure, name##_elements,                              \
                                                       (int)(sizeof(name##_elements) / sizeof(element_t)) - 1};
 #include "structure_all.def"
+#include "structure_project.def"
 #undef STRUCTURE
 #undef RESOURCE
 
@@ -52,14 +54,21 @@ struct fhir_structure_t {
 static const char *const RESOURCE_TYPES[] = {
 #include "structure_all.def"
     NULL};
+static const char *const PROJECT_TYPES[] = {
+#include "structure_project.def"
+};
 #undef RESOURCE
 
 #define RESOURCE(name, base, elements) &name##_structure,
 static const fhir_structure_t *const RESOURCES[] = {
 #include "structure_all.def"
 };
+/* Of no R4 list, so that nothing says they were. */
+static const fhir_structure_t *const PROJECT_RESOURCES[] = {
+#include "structure_project.def"
+};
 
-#define RESOURCE_COUNT (sizeof(RESOURCES) / sizeof(RESOURCES[0]))
+#define COUNT_OF(rows) (sizeof(rows) / sizeof(rows[0]))
 
 static int compare_type(const void *name, const void *type)
 {
@@ -69,8 +78,12 @@ static int compare_type(const void *name, const void *type)
 const fhir_structure_t *fhir_structure_of_resource(const char *type)
 {
     const char *const *found =
-        type ? bsearch(type, RESOURCE_TYPES, RESOURCE_COUNT, sizeof(RESOURCE_TYPES[0]), compare_type) : NULL;
-    return found ? RESOURCES[found - RESOURCE_TYPES] : NULL;
+        type ? bsearch(type, RESOURCE_TYPES, COUNT_OF(RESOURCES), sizeof(RESOURCE_TYPES[0]), compare_type) : NULL;
+    if (found) {
+        return RESOURCES[found - RESOURCE_TYPES];
+    }
+    found = type ? bsearch(type, PROJECT_TYPES, COUNT_OF(PROJECT_TYPES), sizeof(PROJECT_TYPES[0]), compare_type) : NULL;
+    return found ? PROJECT_RESOURCES[found - PROJECT_TYPES] : NULL;
 }
 
 const char *const *fhir_structure_resource_types(void)
