@@ -113,7 +113,8 @@ int fhir_scopes_permit(const fhir_scopes_t *scopes, fhir_interaction_t interacti
                        const char *patient, const struct fhir_subject_t *subject, apr_pool_t *pool);
 /* Do scopes for the type have constraints that need a subject's text? */
 int fhir_scopes_need_content(const fhir_scopes_t *scopes, const char *type);
-/* Does any scope for the type ask something of the subject (patient/, constraints)? 0: fhir_scopes_permit_type says all.
+/* Does any scope for the type ask something of the subject (patient/, constraints)? 0: fhir_scopes_permit_type says
+ * all.
  */
 int fhir_scopes_look_at_subject(const fhir_scopes_t *scopes, const char *type);
 /* What of the type may be found: NULL: everything. Lives in `pool`. */
