@@ -11,12 +11,13 @@
 
 typedef struct fhir_totals_t {
     atomic_uint_least64_t requests;
-    atomic_uint_least64_t reads;    /* 2xx to GET */
-    atomic_uint_least64_t writes;   /* 2xx to POST and PUT */
-    atomic_uint_least64_t refused;  /* 4xx */
-    atomic_uint_least64_t failed;   /* 5xx */
-    atomic_uint_least64_t received; /* bytes of request bodies */
-    atomic_uint_least64_t sent;     /* bytes of responses */
+    atomic_uint_least64_t reads;           /* 2xx to GET */
+    atomic_uint_least64_t writes;          /* 2xx to POST and PUT */
+    atomic_uint_least64_t refused;         /* 4xx */
+    atomic_uint_least64_t failed;          /* 5xx */
+    atomic_uint_least64_t received;        /* bytes of request bodies */
+    atomic_uint_least64_t sent;            /* bytes of responses */
+    atomic_uint_least64_t without_context; /* writes that left a Binary without a security context */
 } fhir_totals_t;
 
 static fhir_totals_t *totals;
@@ -54,6 +55,13 @@ static apr_uint64_t get(atomic_uint_least64_t *counter)
     return atomic_load_explicit(counter, memory_order_relaxed);
 }
 
+/* What the writes of this process have left, this request's among them. */
+static apr_off_t without_context(const request_rec *r)
+{
+    fhir_app_t *app = fhir_httpd_app(r->server);
+    return app ? (apr_off_t)fhir_app_take_without_context(app) : 0;
+}
+
 /* Runs when the last byte was sent, perhaps in another thread. */
 int fhir_httpd_count(request_rec *r)
 {
@@ -64,6 +72,7 @@ int fhir_httpd_count(request_rec *r)
     add(&totals->requests, 1);
     add(&totals->received, record->received);
     add(&totals->sent, r->bytes_sent);
+    add(&totals->without_context, without_context(r));
     if (r->status >= 500) {
         add(&totals->failed, 1);
     } else if (r->status >= 400) {
@@ -118,6 +127,8 @@ static int show_status(request_rec *r, int flags)
     show(r, is_short, "FhirBinaryWrites", "Successful writes", get(&totals->writes));
     show(r, is_short, "FhirBinaryRefused", "Refused (4xx)", get(&totals->refused));
     show(r, is_short, "FhirBinaryFailed", "Failed (5xx)", get(&totals->failed));
+    show(r, is_short, "FhirBinaryWithoutSecurityContext", "Binaries written without a security context",
+         get(&totals->without_context));
     show(r, is_short, "FhirBinaryBytesReceived", "Bytes received", get(&totals->received));
     show(r, is_short, "FhirBinaryBytesSent", "Bytes sent", get(&totals->sent));
     show(r, is_short, "FhirBinaryConnectionsOpen", "Database connections of this child", (apr_uint64_t)open);

@@ -2,6 +2,7 @@
 #include "access.h"
 
 #include "rights.h"
+#include "security_context.h"
 
 #include <string.h>
 
@@ -159,16 +160,6 @@ fhir_error_t *fhir_access(fhir_binary_facts_t *facts, fhir_exchange_t *exchange,
     return NULL;
 }
 
-static fhir_error_t *check_required(const fhir_exchange_t *exchange, const char *context)
-{
-    if (context || !exchange->settings->require_security_context) {
-        return NULL;
-    }
-    return fhir_error_public(exchange->pool, FHIR_ERROR_UNPROCESSABLE,
-                             "This server stores no Binary without a security context: send X-Security-Context, or "
-                             "securityContext in the resource.");
-}
-
 /* The stored resource that `context` names; the current version's is there already. */
 static fhir_error_t *load_new_context(fhir_subject_t **subject, const fhir_exchange_t *exchange,
                                       const fhir_binary_facts_t *facts, const char *context)
@@ -220,7 +211,7 @@ fhir_error_t *fhir_decide_write(const fhir_exchange_t *exchange, fhir_interactio
     fhir_decision_t decision = fhir_decision_of(exchange, facts->membership, interaction, BINARY);
     const char *context = new_security_context && *new_security_context ? new_security_context : NULL;
     fhir_subject_t *loaded;
-    FHIR_TRY(check_required(exchange, context));
+    FHIR_TRY(fhir_context_required(exchange, context));
     FHIR_TRY(load_new_context(&loaded, exchange, facts, context));
     decision.before = subject_of_current(facts, exchange->pool);
     decision.after = subject_of(context, loaded, facts->current ? facts->current->id : "", exchange->request->received,

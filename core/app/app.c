@@ -72,3 +72,8 @@ void fhir_app_status(fhir_app_t *app, fhir_app_status_t *status)
     fhir_meta_usage(app->meta, &status->connections_open, &status->connections_busy);
     status->listening = atomic_load(&app->listening);
 }
+
+apr_uint64_t fhir_app_take_without_context(fhir_app_t *app)
+{
+    return atomic_exchange_explicit(&app->without_context, 0, memory_order_relaxed);
+}

@@ -40,5 +40,8 @@ typedef struct fhir_app_status_t {
     int listening; /* 1: revoked keys and rights are heard of at once */
 } fhir_app_status_t;
 void fhir_app_status(fhir_app_t *app, fhir_app_status_t *status);
+/* Writes that left a Binary without a security context, since the last call: each is told once, to be summed up over
+ * all processes. */
+apr_uint64_t fhir_app_take_without_context(fhir_app_t *app);
 
 #endif

@@ -6,6 +6,7 @@
 #include "intake.h"
 #include "preconditions.h"
 #include "rights.h"
+#include "security_context.h"
 
 #include <apr_strings.h>
 #include <string.h>
@@ -106,6 +107,7 @@ static fhir_error_t *context_of_resource(fhir_binary_write_t *write, const fhir_
 static fhir_error_t *change_of_resource(fhir_binary_write_t *write, const fhir_binary_resource_t *resource)
 {
     fhir_version_change_t *change = &write->change;
+    FHIR_TRY(fhir_context_of_element(&resource, resource, write->exchange));
     FHIR_TRY(check_resource_id(write, resource));
     if (!resource->content_type) {
         fhir_error_t *error = fhir_error_public(write->exchange->pool, FHIR_ERROR_REQUIRED,

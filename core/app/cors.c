@@ -11,7 +11,9 @@
     "Prefer, Range, X-Request-Id"
 #define EXPOSE_HEADERS                                                                                                 \
     "Location, Content-Location, ETag, Last-Modified, Content-Length, Content-Range, Accept-Ranges, "                  \
-    "Content-Disposition, Repr-Digest, X-Security-Context, Retry-After, WWW-Authenticate, X-Request-Id, "              \
+    "Content-Disposition, Repr-Digest, X-Security-Context, X-Security-Context-Warning, Retry-After, "                  \
+    "WWW-Authenticate, "                                                                                               \
+    "X-Request-Id, "                                                                                                   \
     "X-Correlation-Id"
 #define MAX_AGE "600"
 

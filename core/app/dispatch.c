@@ -21,7 +21,12 @@ static const rule_t rules[] = {
     {FHIR_ROUTE_SIGNED, FHIR_METHOD_GET, fhir_signed_read},
     {FHIR_ROUTE_SIGNED, FHIR_METHOD_HEAD, fhir_signed_read},
     {FHIR_ROUTE_SIGNED, FHIR_METHOD_PUT, fhir_signed_upload},
+    {FHIR_ROUTE_TYPE, FHIR_METHOD_GET, fhir_binary_search},
+    {FHIR_ROUTE_TYPE, FHIR_METHOD_HEAD, fhir_binary_search},
     {FHIR_ROUTE_TYPE, FHIR_METHOD_POST, fhir_binary_create},
+    {FHIR_ROUTE_SEARCH, FHIR_METHOD_POST, fhir_binary_search},
+    {FHIR_ROUTE_SEARCH, FHIR_METHOD_GET, fhir_binary_search},
+    {FHIR_ROUTE_SEARCH, FHIR_METHOD_HEAD, fhir_binary_search},
     {FHIR_ROUTE_VERSION, FHIR_METHOD_GET, fhir_binary_vread},
     {FHIR_ROUTE_VERSION, FHIR_METHOD_HEAD, fhir_binary_vread},
     {FHIR_ROUTE_HISTORY, FHIR_METHOD_GET, fhir_binary_history},
@@ -88,18 +93,13 @@ static fhir_interaction_fn find_interaction(const fhir_exchange_t *exchange)
 static const char *way_round(const fhir_exchange_t *exchange)
 {
     fhir_method_t method = exchange->request->method;
-    const char *id = exchange->route.id;
-    int searches = id ? strcmp(id, "_search") == 0 : method == FHIR_METHOD_GET || method == FHIR_METHOD_HEAD;
     if (exchange->route.kind == FHIR_ROUTE_BASE) {
         return " Search within a type, such as Patient?name=Simpson; POST takes batch and transaction Bundles.";
     }
     if (exchange->route.kind != FHIR_ROUTE_TYPE && exchange->route.kind != FHIR_ROUTE_INSTANCE) {
         return "";
     }
-    if (searches) {
-        return " A Binary cannot be searched: read it by its id, which the resource that refers to it has.";
-    }
-    if (!id) {
+    if (!exchange->route.id) {
         return " Conditional update and delete do not exist for Binary: write Binary/[id] with If-Match.";
     }
     return method == FHIR_METHOD_PATCH ? " Change metadata by PUT of the Binary resource without data." : "";

@@ -40,7 +40,7 @@ struct fhir_app_t {
     atomic_uint_least64_t uploaded;
     atomic_uint_least64_t reads;
     atomic_uint_least64_t without_context; /* see fhir_app_take_without_context */
-    atomic_uint_least64_t large_bodies; /* bytes of the large JSON bodies that are in memory now */
+    atomic_uint_least64_t large_bodies;    /* bytes of the large JSON bodies that are in memory now */
 };
 
 /* Who asks, proven; the membership comes with the facts. */

@@ -6,6 +6,7 @@
 #include "content_response.h"
 #include "outcome_map.h"
 #include "presign.h"
+#include "security_context.h"
 
 #include <apr_strings.h>
 #include <string.h>
@@ -164,6 +165,7 @@ static fhir_response_t *written(const fhir_exchange_t *exchange, const fhir_bina
                                       binary->id, binary->version_id));
     fhir_response_header(response, "Cache-Control", "no-store");
     fhir_validators(response, binary, 0);
+    fhir_warn_without_context(response, binary);
     return response;
 }
 
@@ -185,6 +187,7 @@ fhir_error_t *fhir_form_written(fhir_response_t **response, const fhir_exchange_
     fhir_format_t format;
     fhir_error_t *error;
     FHIR_TRY(fhir_exchange_resource_format(&format, exchange));
+    fhir_count_without_context(exchange, binary);
     *response = written(exchange, binary, status);
     if (prefer == FHIR_PREFER_MINIMAL || !may_see(exchange, binary, membership)) {
         return NULL;

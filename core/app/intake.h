@@ -16,7 +16,7 @@ typedef struct fhir_write_headers_t {
     const char *content_type;      /* as sent; default application/octet-stream */
     fhir_format_t resource_format; /* JSON or XML if the body may be a Binary resource, else RAW */
     int fhir_type;                 /* an explicit FHIR type, not just application/json */
-    const char *security_context;  /* of X-Security-Context; NULL if absent */
+    const char *security_context;  /* of X-Security-Context, as it is stored; NULL if absent */
     const char *filename;          /* NULL if absent */
     const char *content_encoding;  /* NULL if none */
     fhir_expected_digest_t expected[FHIR_EXPECTED_DIGEST_MAX];

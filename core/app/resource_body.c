@@ -3,6 +3,7 @@
 
 #include "intake.h"
 
+#include <apr_strings.h>
 #include <string.h>
 
 #define FIRST_ROOM ((apr_size_t)64 * 1024)
@@ -176,4 +177,19 @@ fhir_error_t *fhir_body_document(const fhir_json_document_t **document, const fh
     apr_size_t length;
     FHIR_TRY(fhir_body_text(&text, &length, exchange));
     return fhir_json_parse(document, text, length, &fhir_json_resource_limits, exchange->pool);
+}
+
+fhir_error_t *fhir_form_parameters(apr_array_header_t *parameters, const fhir_exchange_t *exchange)
+{
+    apr_array_header_t *sent;
+    const char *text;
+    apr_size_t length;
+    FHIR_TRY(fhir_body_check(exchange, FHIR_BODY_FORM));
+    FHIR_TRY(fhir_body_text(&text, &length, exchange));
+    if (memchr(text, '\0', length)) {
+        return fhir_error_public(exchange->pool, FHIR_ERROR_INVALID, "The form holds a NUL character.");
+    }
+    FHIR_TRY(fhir_query_parse(&sent, apr_pstrmemdup(exchange->pool, text, length), exchange->pool));
+    apr_array_cat(parameters, sent);
+    return NULL;
 }

@@ -18,5 +18,7 @@ fhir_error_t *fhir_body_text(const char **text, apr_size_t *length, const fhir_e
 /* fhir_body_text, parsed. */
 fhir_error_t *fhir_body_document(const fhir_json_document_t **document,
                                  const fhir_exchange_t *exchange) FHIR_MUST_CHECK;
+/* Of POST _search: adds what the form says to `parameters` (of fhir_parameter_t). */
+fhir_error_t *fhir_form_parameters(apr_array_header_t *parameters, const fhir_exchange_t *exchange) FHIR_MUST_CHECK;
 
 #endif

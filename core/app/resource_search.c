@@ -13,21 +13,6 @@
 
 /* ---- the query ---- */
 
-static fhir_error_t *form_parameters(apr_array_header_t *parameters, const fhir_exchange_t *exchange)
-{
-    apr_array_header_t *sent;
-    const char *text;
-    apr_size_t length;
-    FHIR_TRY(fhir_body_check(exchange, FHIR_BODY_FORM));
-    FHIR_TRY(fhir_body_text(&text, &length, exchange));
-    if (memchr(text, '\0', length)) {
-        return fhir_error_public(exchange->pool, FHIR_ERROR_INVALID, "The form holds a NUL character.");
-    }
-    FHIR_TRY(fhir_query_parse(&sent, apr_pstrmemdup(exchange->pool, text, length), exchange->pool));
-    apr_array_cat(parameters, sent);
-    return NULL;
-}
-
 /* The Medplum SDK gives every entry to the application as a match, so it can't be told in an entry what was ignored: to
  * be given too much would be found out too late. */
 static int takes_entries_for_matches(const fhir_exchange_t *exchange)
@@ -62,7 +47,7 @@ static fhir_error_t *parse(fhir_search_t **search, const fhir_exchange_t *exchan
     apr_array_header_t *parameters = apr_array_copy(exchange->pool, exchange->query);
     int strict = fhir_prefer_strict(fhir_request_header(exchange->request, "Prefer"));
     if (exchange->request->method == FHIR_METHOD_POST) {
-        FHIR_TRY(form_parameters(parameters, exchange));
+        FHIR_TRY(fhir_form_parameters(parameters, exchange));
     }
     FHIR_TRY(fhir_search_parse(search, exchange->route.type, parameters, strict, &addresses, exchange->pool));
     return takes_entries_for_matches(exchange) ? refuse_ignored(*search, exchange->pool) : NULL;

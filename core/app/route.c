@@ -81,7 +81,7 @@ static fhir_route_kind_t binary_route(const char *const *segments, int count)
         return FHIR_ROUTE_TYPE;
     }
     if (count == 2) {
-        return FHIR_ROUTE_INSTANCE;
+        return strcmp(segments[1], "_search") == 0 ? FHIR_ROUTE_SEARCH : FHIR_ROUTE_INSTANCE;
     }
     if (strcmp(segments[2], "_history") == 0) {
         return count == 3 ? FHIR_ROUTE_HISTORY : count == 4 ? FHIR_ROUTE_VERSION : FHIR_ROUTE_UNKNOWN;
@@ -122,7 +122,9 @@ static void route_fhir(fhir_route_t *route, const char *rest, apr_pool_t *pool)
         route->kind =
             strcmp(segments[0], "Binary") == 0 ? binary_route(segments, count) : resource_route(segments, count);
         route->type = segments[0];
-        route->id = count > 1 && route->kind != FHIR_ROUTE_RESOURCE_SEARCH ? segments[1] : NULL;
+        route->id = count > 1 && route->kind != FHIR_ROUTE_RESOURCE_SEARCH && route->kind != FHIR_ROUTE_SEARCH
+                        ? segments[1]
+                        : NULL;
         route->version_id = count > 3 ? segments[3] : NULL;
     }
 }

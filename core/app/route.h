@@ -11,6 +11,7 @@ typedef enum fhir_route_kind_t {
     FHIR_ROUTE_JWKS,
     FHIR_ROUTE_SMART_CONFIGURATION,
     FHIR_ROUTE_TYPE,          /* Binary */
+    FHIR_ROUTE_SEARCH,        /* Binary/_search */
     FHIR_ROUTE_INSTANCE,      /* Binary/{id} */
     FHIR_ROUTE_HISTORY,       /* Binary/{id}/_history */
     FHIR_ROUTE_VERSION,       /* Binary/{id}/_history/{vid} */

@@ -4,6 +4,7 @@
 #include "content_response.h"
 #include "intake.h"
 #include "outcome_map.h"
+#include "security_context.h"
 
 #include <apr_strings.h>
 #include <string.h>
@@ -116,6 +117,7 @@ static fhir_error_t *written(fhir_response_t **response, const fhir_exchange_t *
     FHIR_TRY(fhir_exchange_resource_format(&format, exchange));
     *response = fhir_response_create(200, exchange->pool);
     fhir_validators(*response, binary, 0);
+    fhir_warn_without_context(*response, binary);
     fhir_response_header(*response, "Location",
                          apr_psprintf(exchange->pool, "%sBinary/%s/_history/%s", exchange->settings->fhir_base,
                                       binary->id, binary->version_id));
@@ -237,6 +239,7 @@ static fhir_error_t *upload(fhir_response_t **response, fhir_exchange_t *exchang
         fhir_exchange_note_written(exchange, binary->id, binary->version_id, binary->security_context);
         atomic_fetch_add_explicit(&exchange->app->uploads, 1, memory_order_relaxed);
         atomic_fetch_add_explicit(&exchange->app->uploaded, (uint_least64_t)change.content->size, memory_order_relaxed);
+        fhir_count_without_context(exchange, binary);
         return written(response, exchange, binary);
     }
     if (error->code == FHIR_ERROR_EXISTS || error->code == FHIR_ERROR_NOT_FOUND || error->code == FHIR_ERROR_CONFLICT) {
@@ -257,5 +260,6 @@ fhir_error_t *fhir_signed_upload(fhir_response_t **response, fhir_exchange_t *ex
         return repeat(response, exchange, url.facts.version);
     }
     FHIR_TRY(check_content_type(exchange, url.facts.current->content_type));
+    FHIR_TRY(fhir_context_required(exchange, url.facts.current->security_context));
     return upload(response, exchange, &url);
 }

@@ -2,6 +2,7 @@
 #include "intake.h"
 
 #include "../base/text.h"
+#include "security_context.h"
 
 #include <apr_cstr.h>
 #include <apr_lib.h>
@@ -26,14 +27,14 @@ static fhir_error_t *read_content_type(fhir_write_headers_t *headers, const fhir
 
 static fhir_error_t *read_security_context(fhir_write_headers_t *headers, const fhir_exchange_t *exchange)
 {
-    headers->security_context = fhir_request_header(exchange->request, "X-Security-Context");
-    if (!headers->security_context) {
+    const char *sent = fhir_request_header(exchange->request, "X-Security-Context");
+    if (!sent) {
         return NULL;
     }
     if (fhir_request_header_count(exchange->request, "X-Security-Context") > 1) {
         return fhir_error_public(exchange->pool, FHIR_ERROR_INVALID, "Send one X-Security-Context.");
     }
-    return fhir_reference_check(headers->security_context, exchange->pool);
+    return fhir_context_of_header(&headers->security_context, sent, exchange);
 }
 
 static void read_filename(fhir_write_headers_t *headers, const fhir_exchange_t *exchange)

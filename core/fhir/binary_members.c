@@ -188,7 +188,8 @@ static fhir_error_t *take_security_context(fhir_binary_members_t *members, fhir_
         if (name && !strcmp(name, "reference")) {
             members->resource.security_context = fhir_json_decode(value, members->pool);
             error = fhir_reference_check(members->resource.security_context, members->pool);
-            if (error) {
+            /* Contained resources can't protect anything: the application says so. */
+            if (error && *members->resource.security_context != '#') {
                 return refuse(members->pool, "securityContext.reference", error->public_text);
             }
         }

@@ -1,0 +1,26 @@
+/* How far a long command is, on standard error: a bar on a terminal, else a line now and then. */
+#ifndef FHIR_CLI_PROGRESS_H
+#define FHIR_CLI_PROGRESS_H
+
+#include <apr.h>
+#include <apr_time.h>
+
+typedef struct fhir_progress_t {
+    int is_terminal;
+    apr_off_t total;
+    apr_off_t done;
+    apr_time_t started;
+    apr_time_t shown; /* last; 0: never */
+} fhir_progress_t;
+
+void fhir_progress_begin(fhir_progress_t *progress, apr_off_t total);
+/* So many more are done. Shown at most five times a second on a terminal, else every ten seconds. */
+void fhir_progress_add(fhir_progress_t *progress, apr_off_t count);
+/* Takes the bar away before something else is printed; it comes back with the next step. */
+void fhir_progress_hide(fhir_progress_t *progress);
+/* The last state stays on the screen. */
+void fhir_progress_end(fhir_progress_t *progress);
+/* `4,500 of 10,000 (45 %), 320 a second, 17 s left`: at most `size` bytes. */
+void fhir_progress_text(char *text, apr_size_t size, const fhir_progress_t *progress, apr_time_t now);
+
+#endif
