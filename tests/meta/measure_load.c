@@ -29,21 +29,21 @@ static void load_membership(const setting_t *setting, const fhir_call_t *call)
 {
     fhir_binary_facts_t facts;
     fhir_principal_key_t key = {FHIR_PRINCIPAL_CLIENT, "", setting->client.id};
-    must(fhir_meta_load_binary(&facts, setting->meta, &key, NULL, NULL, call));
+    must(fhir_meta_load_binary(&facts, setting->meta, &key, NULL, NULL, 0, call));
 }
 
 static void load_current(const setting_t *setting, const fhir_call_t *call)
 {
     fhir_binary_facts_t facts;
     fhir_principal_key_t key = {FHIR_PRINCIPAL_CLIENT, "", setting->client.id};
-    must(fhir_meta_load_binary(&facts, setting->meta, &key, "x", NULL, call));
+    must(fhir_meta_load_binary(&facts, setting->meta, &key, "x", NULL, 0, call));
 }
 
 static void load_version(const setting_t *setting, const fhir_call_t *call)
 {
     fhir_binary_facts_t facts;
     fhir_principal_key_t key = {FHIR_PRINCIPAL_CLIENT, "", setting->client.id};
-    must(fhir_meta_load_binary(&facts, setting->meta, &key, "x", setting->version_id, call));
+    must(fhir_meta_load_binary(&facts, setting->meta, &key, "x", setting->version_id, 0, call));
 }
 
 static void load_signed(const setting_t *setting, const fhir_call_t *call)

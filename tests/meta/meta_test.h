@@ -7,7 +7,7 @@
 
 #include "core/base/digest.h"
 #include "core/base/text.h"
-#include "core/meta/meta.h"
+#include "core/meta/resources.h"
 
 /* After all others: its `pool` would be shadowed by theirs. */
 #include "tests/unit/unit.h"
@@ -76,12 +76,42 @@ static inline const char *make_project(void)
     return id;
 }
 
+/* A version of a ProjectMembership; body NULL: its deletion. */
+static inline fhir_error_t *write_membership(const char *project_id, const char *id, const char *body)
+{
+    fhir_store_resource_t stored = {.meta = "", .body = body, .body_length = body ? strlen(body) : 0};
+    fhir_resource_change_t change = {.kind = body ? FHIR_CHANGE_UPDATE : FHIR_CHANGE_DELETE, .may_create = 1};
+    const fhir_resource_t *made;
+    change.project_id = project_id;
+    change.type = "ProjectMembership";
+    change.id = id;
+    change.membership_id = uuid();
+    change.version_id = uuid();
+    change.stored = body ? &stored : NULL;
+    change.index_values = apr_array_make(pool, 1, sizeof(fhir_index_value_t));
+    return fhir_meta_resource_commit(&made, meta, &change, &call);
+}
+
+static inline const char *user_of(const fhir_client_t *client)
+{
+    return apr_psprintf(pool, "\"user\":{\"reference\":\"ClientApplication/%s\"}", client->id);
+}
+
+/* `more` begins with a comma, or is "". */
+static inline void set_membership(const fhir_client_t *client, const char *more)
+{
+    FHIR_ASSERT_OK(write_membership(client->project_id, client->membership.id,
+                                    apr_pstrcat(pool, user_of(client),
+                                                ",\"profile\":{\"reference\":\"Practitioner/1\"}", more, NULL)));
+}
+
+/* A client and its membership, which is no administrator's and names no policy. */
 static inline fhir_client_t make_client(const char *project_id)
 {
     fhir_client_t client = {.id = uuid(), .project_id = project_id, .name = "a client", .secret_hash = "$2b$hash"};
     client.membership.id = uuid();
-    client.membership.profile = "Practitioner/1";
     FHIR_ASSERT_OK(fhir_meta_client_create(meta, &client, &call));
+    set_membership(&client, "");
     return client;
 }
 

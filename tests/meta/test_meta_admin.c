@@ -1,4 +1,4 @@
-/* Projects, clients, memberships, keys and the lists of objects. */
+/* Projects, clients, keys and the lists of objects. */
 #include "meta_test.h"
 
 static void projects(void)
@@ -37,7 +37,7 @@ static int is_active(const fhir_client_t *client)
     fhir_binary_facts_t facts;
     fhir_client_t found;
     fhir_principal_key_t key = key_of(client);
-    FHIR_ASSERT_OK(fhir_meta_load_binary(&facts, meta, &key, NULL, NULL, &call));
+    FHIR_ASSERT_OK(fhir_meta_load_binary(&facts, meta, &key, NULL, NULL, 0, &call));
     CU_ASSERT_PTR_NOT_NULL_FATAL(facts.membership);
     FHIR_ASSERT_OK(fhir_meta_client_find(&found, meta, client->id, &call));
     CU_ASSERT_EQUAL(found.active, facts.membership->active);
@@ -63,17 +63,23 @@ static void clients(void)
     FHIR_ASSERT_ERROR(FHIR_ERROR_NOT_FOUND, fhir_meta_client_find(&found, meta, "'; --", &call));
     FHIR_ASSERT_ERROR(FHIR_ERROR_EXISTS, fhir_meta_client_create(meta, &client, &call));
     client.id = uuid();
-    client.membership.id = uuid();
+    FHIR_ASSERT_OK(fhir_meta_client_create(meta, &client, &call));
+    FHIR_ASSERT_OK(fhir_meta_client_find(&found, meta, client.id, &call));
+    CU_ASSERT_PTR_NULL(found.membership.id);
+    CU_ASSERT_EQUAL(found.active, 0);
+    client.id = uuid();
     client.project_id = uuid();
     FHIR_ASSERT_ERROR(FHIR_ERROR_NOT_FOUND, fhir_meta_client_create(meta, &client, &call));
-    client = found;
+    client.id = found.id;
     FHIR_ASSERT_OK(fhir_meta_client_set_secret(meta, client.id, "$2b$other", &call));
     FHIR_ASSERT_OK(fhir_meta_client_find(&found, meta, client.id, &call));
     CU_ASSERT_STRING_EQUAL(found.secret_hash, "$2b$other");
     FHIR_ASSERT_ERROR(FHIR_ERROR_NOT_FOUND, fhir_meta_client_set_secret(meta, uuid(), "x", &call));
     make_client(make_project());
     FHIR_ASSERT_OK(fhir_meta_client_list(&list, meta, project, &call));
-    CU_ASSERT_EQUAL(list->nelts, 1);
+    CU_ASSERT_EQUAL_FATAL(list->nelts, 2);
+    CU_ASSERT_PTR_NOT_NULL(APR_ARRAY_IDX(list, 0, fhir_client_t).membership.id);
+    CU_ASSERT_PTR_NULL(APR_ARRAY_IDX(list, 1, fhir_client_t).membership.id);
     FHIR_ASSERT_OK(fhir_meta_client_list(&list, meta, NULL, &call));
     CU_ASSERT_TRUE(list->nelts >= 2);
 }
@@ -88,54 +94,14 @@ static void three_switches(void)
     CU_ASSERT_EQUAL(is_active(&client), 1);
     FHIR_ASSERT_OK(fhir_meta_client_set_active(meta, client.id, 0, &call));
     CU_ASSERT_EQUAL(is_active(&client), 0);
-    FHIR_ASSERT_OK(fhir_meta_membership_set_active(meta, client.membership.id, 0, &call));
+    set_membership(&client, ",\"active\":false");
     FHIR_ASSERT_OK(fhir_meta_client_set_active(meta, client.id, 1, &call));
     CU_ASSERT_EQUAL(is_active(&client), 0);
-    FHIR_ASSERT_OK(fhir_meta_membership_set_active(meta, client.membership.id, 1, &call));
+    set_membership(&client, ",\"active\":true");
     CU_ASSERT_EQUAL(is_active(&client), 1);
     FHIR_ASSERT_OK(fhir_meta_project_set_active(meta, project, 0, &call));
     CU_ASSERT_EQUAL(is_active(&client), 0);
-    FHIR_ASSERT_ERROR(FHIR_ERROR_NOT_FOUND, fhir_meta_membership_set_active(meta, uuid(), 0, &call));
     FHIR_ASSERT_ERROR(FHIR_ERROR_NOT_FOUND, fhir_meta_client_set_active(meta, uuid(), 0, &call));
-}
-
-static void memberships(void)
-{
-    fhir_member_t member = {.principal = {FHIR_PRINCIPAL_ISSUER, "https://issuer", NULL}};
-    fhir_binary_facts_t facts;
-    apr_array_header_t *list;
-    const fhir_member_t *found;
-    const char *project;
-    open_meta(1);
-    project = make_project();
-    member.principal.subject = uuid();
-    member.membership.id = uuid();
-    member.membership.project_id = project;
-    member.membership.admin = 1;
-    FHIR_ASSERT_OK(fhir_meta_membership_create(meta, &member, &call));
-    FHIR_ASSERT_OK(fhir_meta_load_binary(&facts, meta, &member.principal, NULL, NULL, &call));
-    CU_ASSERT_PTR_NOT_NULL_FATAL(facts.membership);
-    CU_ASSERT_EQUAL(facts.membership->admin, 1);
-    CU_ASSERT_EQUAL(facts.membership->active, 1);
-    CU_ASSERT_PTR_NULL(facts.membership->profile);
-    FHIR_ASSERT_OK(fhir_meta_membership_list(&list, meta, project, &call));
-    CU_ASSERT_EQUAL_FATAL(list->nelts, 1);
-    found = &APR_ARRAY_IDX(list, 0, fhir_member_t);
-    CU_ASSERT_EQUAL(found->principal.kind, FHIR_PRINCIPAL_ISSUER);
-    CU_ASSERT_STRING_EQUAL(found->principal.issuer, "https://issuer");
-    CU_ASSERT_STRING_EQUAL(found->principal.subject, member.principal.subject);
-    CU_ASSERT_STRING_EQUAL(found->membership.id, member.membership.id);
-    /* one principal, one membership: in no project a second one */
-    member.membership.id = uuid();
-    member.membership.project_id = make_project();
-    FHIR_ASSERT_ERROR(FHIR_ERROR_EXISTS, fhir_meta_membership_create(meta, &member, &call));
-    member.principal.kind = FHIR_PRINCIPAL_HTTPD;
-    member.principal.issuer = "";
-    FHIR_ASSERT_OK(fhir_meta_membership_create(meta, &member, &call));
-    member.principal.subject = uuid();
-    member.membership.id = uuid();
-    member.membership.project_id = uuid();
-    FHIR_ASSERT_ERROR(FHIR_ERROR_NOT_FOUND, fhir_meta_membership_create(meta, &member, &call));
 }
 
 static const fhir_key_t *listed(fhir_key_purpose_t purpose, const char *id)
@@ -225,7 +191,6 @@ static void orphans(void)
 static const fhir_unit_test_t tests[] = {{"projects", projects},
                                          {"clients", clients},
                                          {"client, membership and project switch off", three_switches},
-                                         {"memberships", memberships},
                                          {"keys", keys},
                                          {"orphans", orphans},
                                          {NULL, NULL}};

@@ -62,7 +62,7 @@ static void membership_only(void)
     fhir_principal_key_t other_issuer = {FHIR_PRINCIPAL_CLIENT, "https://issuer", client.id};
     fhir_principal_key_t latin1 = {FHIR_PRINCIPAL_HTTPD, "", "J\xf6rg"};
     set_up();
-    FHIR_ASSERT_OK(fhir_meta_load_binary(&facts, meta, &key, NULL, NULL, &call));
+    FHIR_ASSERT_OK(fhir_meta_load_binary(&facts, meta, &key, NULL, NULL, 0, &call));
     CU_ASSERT_PTR_NOT_NULL_FATAL(facts.membership);
     CU_ASSERT_STRING_EQUAL(facts.membership->id, client.membership.id);
     CU_ASSERT_STRING_EQUAL(facts.membership->project_id, project);
@@ -71,13 +71,13 @@ static void membership_only(void)
     CU_ASSERT_EQUAL(facts.membership->active, 1);
     CU_ASSERT_PTR_NULL(facts.current);
     other_kind.subject = other_issuer.subject = client.id;
-    FHIR_ASSERT_OK(fhir_meta_load_binary(&facts, meta, &stranger, NULL, NULL, &call));
+    FHIR_ASSERT_OK(fhir_meta_load_binary(&facts, meta, &stranger, NULL, NULL, 0, &call));
     CU_ASSERT_PTR_NULL(facts.membership);
-    FHIR_ASSERT_OK(fhir_meta_load_binary(&facts, meta, &other_kind, NULL, NULL, &call));
+    FHIR_ASSERT_OK(fhir_meta_load_binary(&facts, meta, &other_kind, NULL, NULL, 0, &call));
     CU_ASSERT_PTR_NULL(facts.membership);
-    FHIR_ASSERT_OK(fhir_meta_load_binary(&facts, meta, &other_issuer, NULL, NULL, &call));
+    FHIR_ASSERT_OK(fhir_meta_load_binary(&facts, meta, &other_issuer, NULL, NULL, 0, &call));
     CU_ASSERT_PTR_NULL(facts.membership);
-    FHIR_ASSERT_OK(fhir_meta_load_binary(&facts, meta, &latin1, "a", NULL, &call));
+    FHIR_ASSERT_OK(fhir_meta_load_binary(&facts, meta, &latin1, "a", NULL, 0, &call));
     CU_ASSERT_PTR_NULL(facts.membership);
 }
 
@@ -88,20 +88,20 @@ static void current_and_versions(void)
     fhir_version_change_t change;
     set_up();
     first = create_full("x");
-    FHIR_ASSERT_OK(fhir_meta_load_binary(&facts, meta, &key, "x", NULL, &call));
+    FHIR_ASSERT_OK(fhir_meta_load_binary(&facts, meta, &key, "x", NULL, 0, &call));
     same(facts.current, first);
     CU_ASSERT_PTR_EQUAL(facts.version, facts.current);
     change = change_of(FHIR_CHANGE_UPDATE, project, "x");
     change.content_type = "image/png";
     second = commit(change);
     CU_ASSERT_PTR_NULL(second->content);
-    FHIR_ASSERT_OK(fhir_meta_load_binary(&facts, meta, &key, "x", first->version_id, &call));
+    FHIR_ASSERT_OK(fhir_meta_load_binary(&facts, meta, &key, "x", first->version_id, 0, &call));
     same(facts.version, first);
     CU_ASSERT_STRING_EQUAL(facts.current->version_id, second->version_id);
     CU_ASSERT_STRING_EQUAL(facts.current->content_type, "image/png");
     CU_ASSERT_PTR_NULL(facts.current->content);
     CU_ASSERT_PTR_NULL(facts.current->filename);
-    FHIR_ASSERT_OK(fhir_meta_load_binary(&facts, meta, &key, "x", second->version_id, &call));
+    FHIR_ASSERT_OK(fhir_meta_load_binary(&facts, meta, &key, "x", second->version_id, 0, &call));
     CU_ASSERT_STRING_EQUAL(facts.version->version_id, second->version_id);
     CU_ASSERT_STRING_EQUAL(facts.current->version_id, second->version_id);
     CU_ASSERT_TRUE(second->last_updated > first->last_updated);
@@ -115,19 +115,19 @@ static void unknown_ids(void)
     set_up();
     create_full("x");
     other = create_full("y");
-    FHIR_ASSERT_OK(fhir_meta_load_binary(&facts, meta, &key, "X", NULL, &call));
+    FHIR_ASSERT_OK(fhir_meta_load_binary(&facts, meta, &key, "X", NULL, 0, &call));
     CU_ASSERT_PTR_NOT_NULL(facts.membership);
     CU_ASSERT_PTR_NULL(facts.current);
-    FHIR_ASSERT_OK(fhir_meta_load_binary(&facts, meta, &key, "x\xff", NULL, &call));
+    FHIR_ASSERT_OK(fhir_meta_load_binary(&facts, meta, &key, "x\xff", NULL, 0, &call));
     CU_ASSERT_PTR_NULL(facts.current);
-    FHIR_ASSERT_OK(fhir_meta_load_binary(&facts, meta, &key, "x", uuid(), &call));
+    FHIR_ASSERT_OK(fhir_meta_load_binary(&facts, meta, &key, "x", uuid(), 0, &call));
     CU_ASSERT_PTR_NULL(facts.version);
     CU_ASSERT_PTR_NOT_NULL(facts.current);
-    FHIR_ASSERT_OK(fhir_meta_load_binary(&facts, meta, &key, "x", "not-a-uuid", &call));
+    FHIR_ASSERT_OK(fhir_meta_load_binary(&facts, meta, &key, "x", "not-a-uuid", 0, &call));
     CU_ASSERT_PTR_NULL(facts.version);
     CU_ASSERT_PTR_NOT_NULL(facts.current);
     /* the version of another Binary */
-    FHIR_ASSERT_OK(fhir_meta_load_binary(&facts, meta, &key, "x", other->version_id, &call));
+    FHIR_ASSERT_OK(fhir_meta_load_binary(&facts, meta, &key, "x", other->version_id, 0, &call));
     CU_ASSERT_PTR_NULL(facts.version);
     CU_ASSERT_STRING_EQUAL(facts.current->id, "x");
 }
@@ -148,7 +148,7 @@ static void tenants_are_isolated(void)
     foreign = make_client(foreign_project);
     foreign_key = key_of(&foreign);
     mine = create_full("x");
-    FHIR_ASSERT_OK(fhir_meta_load_binary(&facts, meta, &foreign_key, "x", mine->version_id, &call));
+    FHIR_ASSERT_OK(fhir_meta_load_binary(&facts, meta, &foreign_key, "x", mine->version_id, 0, &call));
     CU_ASSERT_PTR_NULL(facts.current);
     CU_ASSERT_PTR_NULL(facts.version);
     FHIR_ASSERT_OK(
@@ -162,13 +162,13 @@ static void tenants_are_isolated(void)
     /* the same id is free there, and the version id of here leads nowhere */
     change = change_of(FHIR_CHANGE_CREATE, foreign_project, "x");
     theirs = commit(change);
-    FHIR_ASSERT_OK(fhir_meta_load_binary(&facts, meta, &foreign_key, "x", mine->version_id, &call));
+    FHIR_ASSERT_OK(fhir_meta_load_binary(&facts, meta, &foreign_key, "x", mine->version_id, 0, &call));
     CU_ASSERT_STRING_EQUAL(facts.current->version_id, theirs->version_id);
     CU_ASSERT_PTR_NULL(facts.version);
     FHIR_ASSERT_OK(
         fhir_meta_load_signed(&signed_facts, meta, "k", foreign.membership.id, "x", mine->version_id, &call));
     CU_ASSERT_PTR_NULL(signed_facts.version);
-    FHIR_ASSERT_OK(fhir_meta_load_binary(&facts, meta, &key, "x", NULL, &call));
+    FHIR_ASSERT_OK(fhir_meta_load_binary(&facts, meta, &key, "x", NULL, 0, &call));
     same(facts.current, mine);
     /* nobody commits a foreign pending object */
     change = change_of(FHIR_CHANGE_UPDATE, foreign_project, "x");

@@ -42,7 +42,7 @@ static fhir_error_t *read_something(void)
     static const fhir_principal_key_t nobody = {FHIR_PRINCIPAL_HTTPD, "", "nobody"};
     fhir_binary_facts_t facts;
     started = apr_time_now();
-    return fhir_meta_load_binary(&facts, meta, &nobody, NULL, NULL, &call);
+    return fhir_meta_load_binary(&facts, meta, &nobody, NULL, NULL, 0, &call);
 }
 
 static apr_interval_time_t elapsed(void)
