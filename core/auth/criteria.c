@@ -69,14 +69,6 @@ int fhir_criteria_fit_binaries(const apr_array_header_t *criteria)
     return 1;
 }
 
-int fhir_criteria_fit(const apr_array_header_t *criteria, const fhir_subject_t *subject)
-{
-    if (!subject->there || (strcmp(subject->type, "Binary") == 0 && !fhir_criteria_fit_binaries(criteria))) {
-        return 0;
-    }
-    return fhir_subject_matches(subject, criteria);
-}
-
 int fhir_is_administrators_type(const char *type)
 {
     return fhir_is_project_resource(type) || strcmp(type, "AuditEvent") == 0;

@@ -11,8 +11,6 @@
  * no condition on the resource itself (_count, chains) or can't be understood. */
 fhir_error_t *fhir_criterion_read(fhir_criterion_t *criterion, const char *type, const char *name, const char *value,
                                   const fhir_addresses_t *addresses, apr_pool_t *pool) FHIR_MUST_CHECK;
-/* 1 if all of them (of fhir_criterion_t) hold for the subject. A Binary itself has no values to look at. */
-int fhir_criteria_fit(const apr_array_header_t *criteria, const fhir_subject_t *subject);
 /* 1 if all are about _id and _lastUpdated: nothing else is known of a Binary itself. */
 int fhir_criteria_fit_binaries(const apr_array_header_t *criteria);
 /* AccessPolicy, ProjectMembership, AuditEvent: for administrators of the project, whatever a policy says. */

@@ -133,10 +133,15 @@ static int policy_permits_type(const fhir_decision_t *decision, fhir_interaction
               fhir_policy_permits_context_type(decision->policy, on_context(decision, interaction)))));
 }
 
+/* What administrators administer with is not a patient's: no scope reaches a part of it. */
 static int scopes_permit_type(const fhir_decision_t *decision)
 {
-    return !decision->scopes ||
-           fhir_scopes_permit_type(decision->scopes, decision->interaction, decision->type, decision->patient);
+    if (!decision->scopes) {
+        return 1;
+    }
+    return fhir_is_administrators_type(decision->type)
+               ? fhir_scopes_permit_all(decision->scopes, decision->interaction, decision->type)
+               : fhir_scopes_permit_type(decision->scopes, decision->interaction, decision->type, decision->patient);
 }
 
 /* An UPDATE may turn out to be a create. */
@@ -294,9 +299,6 @@ static fhir_error_t *decide(const fhir_decision_t *decision, apr_pool_t *pool)
 
 fhir_error_t *fhir_decide(const fhir_decision_t *decision, apr_pool_t *pool)
 {
-    if (decision->explanation && decision->membership && !decision->membership->admin) {
-        fhir_policy_explain_problems(decision->explanation, decision->policy);
-    }
     return explained(decision, decide(decision, pool));
 }
 
@@ -336,5 +338,6 @@ fhir_error_t *fhir_decide_search(apr_array_header_t **restrictions, const fhir_d
 int fhir_is_administrator(const fhir_decision_t *decision)
 {
     const fhir_membership_t *membership = decision->membership;
-    return membership && membership->active && membership->admin;
+    return membership && membership->active && membership->admin &&
+           (!decision->scopes || fhir_scopes_permit_all(decision->scopes, decision->interaction, decision->type));
 }

@@ -8,10 +8,6 @@
 typedef fhir_policy_compiler_t compiler_t;
 typedef fhir_policy_entry_t entry_t;
 
-#define BIT(name) (1u << FHIR_INTERACTION_##name)
-#define READING (BIT(READ) | BIT(VREAD) | BIT(SEARCH) | BIT(HISTORY))
-#define EVERYTHING (READING | BIT(CREATE) | BIT(UPDATE) | BIT(DELETE))
-
 static int is_every(const entry_t *entry)
 {
     return strcmp(entry->type, FHIR_EVERY_TYPE) == 0;
@@ -102,7 +98,7 @@ static int read_readonly(compiler_t *compiler, entry_t *entry, int member)
         return fhir_policy_problem(compiler, member, "readonly is true or false.");
     }
     if (kind == FHIR_JSON_TRUE) {
-        entry->interactions &= READING;
+        entry->interactions &= FHIR_POLICY_READING;
     }
     return 1;
 }
@@ -239,7 +235,7 @@ static void add_entry(compiler_t *compiler, int node, int number)
     }
     entry.source = compiler->source;
     entry.number = number;
-    entry.interactions = EVERYTHING;
+    entry.interactions = FHIR_POLICY_EVERYTHING;
     entry.fits_binaries = 1;
     if (!read_type(compiler, &entry, node) || !read_members(compiler, &entry, node)) {
         return;

@@ -57,13 +57,3 @@ void fhir_policy_explain(fhir_text_t *text, const fhir_policy_t *policy, fhir_in
         fhir_text_addf(text, "No entry of the access policies is for %s.\n", subject->type);
     }
 }
-
-void fhir_policy_explain_problems(fhir_text_t *text, const fhir_policy_t *policy)
-{
-    int i;
-    for (i = 0; policy && i < policy->problems->nelts; i++) {
-        const fhir_policy_problem_t *problem = &APR_ARRAY_IDX(policy->problems, i, fhir_policy_problem_t);
-        fhir_text_addf(text, "Policy %s permits nothing by %s: %s\n", problem->policy_id, problem->expression,
-                       problem->text);
-    }
-}

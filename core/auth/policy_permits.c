@@ -27,7 +27,7 @@ int fhir_policy_entry_permits(const entry_t *entry, fhir_interaction_t interacti
 {
     return (entry->interactions & fhir_interaction_bit(interaction)) && subject->there &&
            fhir_policy_entry_covers(entry, subject->type) && !(subject->is_context && is_binary(subject->type)) &&
-           (!entry->criteria.parsed || fhir_criteria_fit(entry->criteria.parsed, subject));
+           (!entry->criteria.parsed || fhir_subject_matches(subject, entry->criteria.parsed));
 }
 
 int fhir_policy_needs_content(const fhir_policy_t *policy, const char *type)
@@ -145,19 +145,14 @@ void fhir_policy_fields(fhir_policy_fields_t *fields, const fhir_policy_t *polic
     }
 }
 
-static int searches(const entry_t *entry, const char *type)
-{
-    return (entry->interactions & fhir_interaction_bit(FHIR_INTERACTION_SEARCH)) &&
-           fhir_policy_entry_covers(entry, type);
-}
-
-/* An entry without criteria that does not hide it shows it of every resource. */
+/* An entry that lets every resource be read in every way, and does not hide it. */
 static int always_shown(const fhir_policy_t *policy, const char *type, const char *name)
 {
     int i;
     for (i = 0; i < policy->entries->nelts; i++) {
         const entry_t *entry = entry_at(policy, i);
-        if (searches(entry, type) && !entry->criteria.parsed && !has_name(entry->hidden, name)) {
+        if ((entry->interactions & FHIR_POLICY_READING) == FHIR_POLICY_READING && !entry->criteria.parsed &&
+            fhir_policy_entry_covers(entry, type) && !has_name(entry->hidden, name)) {
             return 1;
         }
     }
@@ -171,7 +166,7 @@ const apr_array_header_t *fhir_policy_hidden_in_search(const fhir_policy_t *poli
     int j;
     for (i = 0; policy && i < policy->entries->nelts; i++) {
         const entry_t *entry = entry_at(policy, i);
-        for (j = 0; entry->hidden && searches(entry, type) && j < entry->hidden->nelts; j++) {
+        for (j = 0; entry->hidden && fhir_policy_entry_covers(entry, type) && j < entry->hidden->nelts; j++) {
             const char *name = APR_ARRAY_IDX(entry->hidden, j, const char *);
             if (!has_name(hidden, name) && !always_shown(policy, type, name)) {
                 hidden = hidden ? hidden : apr_array_make(pool, 4, sizeof(const char *));

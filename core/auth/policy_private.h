@@ -25,6 +25,12 @@ typedef struct fhir_policy_criteria_t {
     const apr_array_header_t *parsed; /* of fhir_criterion_t, NULL: none */
 } fhir_policy_criteria_t;
 
+#define FHIR_POLICY_BIT(name) (1u << FHIR_INTERACTION_##name)
+#define FHIR_POLICY_READING                                                                                            \
+    (FHIR_POLICY_BIT(READ) | FHIR_POLICY_BIT(VREAD) | FHIR_POLICY_BIT(SEARCH) | FHIR_POLICY_BIT(HISTORY))
+#define FHIR_POLICY_EVERYTHING                                                                                         \
+    (FHIR_POLICY_READING | FHIR_POLICY_BIT(CREATE) | FHIR_POLICY_BIT(UPDATE) | FHIR_POLICY_BIT(DELETE))
+
 /* One of AccessPolicy.resource that is understood. */
 typedef struct fhir_policy_entry_t {
     const fhir_policy_source_t *source;
@@ -99,6 +105,5 @@ int fhir_policy_entry_covers(const fhir_policy_entry_t *entry, const char *type)
 /* Adds a line for each entry that is for the subject's type. */
 void fhir_policy_explain(fhir_text_t *text, const fhir_policy_t *policy, fhir_interaction_t interaction,
                          const fhir_subject_t *subject);
-void fhir_policy_explain_problems(fhir_text_t *text, const fhir_policy_t *policy);
 
 #endif

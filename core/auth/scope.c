@@ -228,7 +228,7 @@ static int reaches(const resource_scope_t *scope, const char *patient, const fhi
     if (!criteria && subject->there) {
         criteria = read_criteria(scope->parameters, subject->type, pool);
     }
-    return criteria && fhir_criteria_fit(criteria, subject);
+    return criteria && fhir_subject_matches(subject, criteria);
 }
 
 int fhir_scopes_permit_type(const fhir_scopes_t *scopes, fhir_interaction_t interaction, const char *type,
