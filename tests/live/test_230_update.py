@@ -268,8 +268,7 @@ def test_history_paging(alice):
 
 # ---- security context ----
 
-@pytest.mark.parametrize("reference", ["Patient/1", "DocumentReference/abc-1.x", "https://ehr.example.org/fhir/Patient/1",
-                                       "Patient/1/_history/2"])
+@pytest.mark.parametrize("reference", ["Patient/1", "DocumentReference/abc-1.x", "Patient/1/_history/2"])
 def test_security_context_of_raw_writes(alice, reference):
     answer = alice.call("POST", "Binary", {"Content-Type": "text/plain", "X-Security-Context": reference}, b"x")
     identity, version = checks.created(answer, alice.server.fhir_base)
@@ -286,7 +285,7 @@ def test_security_context_of_raw_writes(alice, reference):
 
 @pytest.mark.parametrize("reference", ["", "Patient", "Patient/", "/1", "Nonsense/1", "patient/1", "Patient/a_b",
                                        "javascript:alert(1)", "Patient/1/2", "Patient/" + "x" * 65, "Patient/1 Patient/2",
-                                       "Patient/1, Patient/2", "Patient?name=x", "#contained"])
+                                       "Patient/1, Patient/2", "Patient?name=x"])
 def test_malformed_security_context(alice, reference):
     answer = alice.call("POST", "Binary", {"Content-Type": "text/plain", "X-Security-Context": reference}, b"x")
     checks.outcome(answer, 400)
@@ -315,10 +314,8 @@ def test_require_security_context(start):
     server = start(directives={"FhirBinaryRequireSecurityContext": "On"}, processes=1)
     who = server.project("strict")
     answer = who.call("POST", "Binary", {"Content-Type": "text/plain"}, b"x")
-    assert answer.status in (400, 422), answer
-    checks.outcome(answer, answer.status)
+    checks.outcome(answer, 422)
     identity, _ = who.upload(b"x", "text/plain", {"X-Security-Context": "Patient/1"})
     who.replace(identity, b"y", "text/plain")
     answer = put_json(who, identity, {"resourceType": "Binary", "id": identity, "contentType": "text/plain"})
-    assert answer.status in (400, 422), answer
-    checks.outcome(answer, answer.status)
+    checks.outcome(answer, 422)

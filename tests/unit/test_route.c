@@ -44,6 +44,7 @@ static void test_routes_at_the_root(void)
         {"/fhir/R4/metadata", FHIR_ROUTE_METADATA, NULL, NULL},
         {"/fhir/R4/Binary", FHIR_ROUTE_TYPE, NULL, NULL},
         {"/fhir/R4/Binary/", FHIR_ROUTE_TYPE, NULL, NULL},
+        {"/fhir/R4/Binary/_search", FHIR_ROUTE_SEARCH, NULL, NULL},
         {"/fhir/R4/Binary/1", FHIR_ROUTE_INSTANCE, "1", NULL},
         {"/fhir/R4/Binary/1/", FHIR_ROUTE_INSTANCE, "1", NULL},
         {"/fhir/R4/Binary/1/_history", FHIR_ROUTE_HISTORY, "1", NULL},
