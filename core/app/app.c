@@ -1,4 +1,5 @@
 /* Opening and closing the application in a process. */
+#include "audit_writer.h"
 #include "exchange.h"
 
 #include <apr_strings.h>
@@ -51,6 +52,7 @@ fhir_error_t *fhir_app_open(fhir_app_t **app, const fhir_settings_t *settings, c
     made->addresses.fhir_base = settings->fhir_base;
     made->addresses.storage_base_url = settings->storage_base_url;
     FHIR_TRY(fhir_policy_cache_create(&made->policies, made->meta, &made->addresses, pool));
+    FHIR_TRY(fhir_audit_writer_create(&made->audit, made->meta, settings, log, pool));
     FHIR_TRY(open_secret_slots(made));
     *app = made;
     return NULL;

@@ -52,6 +52,13 @@ static const rule_t rules[] = {
     {FHIR_ROUTE_RESOURCE_VERSION, FHIR_METHOD_HEAD, fhir_resource_vread},
     {FHIR_ROUTE_RESOURCE_HISTORY, FHIR_METHOD_GET, fhir_resource_history},
     {FHIR_ROUTE_RESOURCE_HISTORY, FHIR_METHOD_HEAD, fhir_resource_history},
+    {FHIR_ROUTE_AUDIT_TYPE, FHIR_METHOD_GET, fhir_audit_event_search},
+    {FHIR_ROUTE_AUDIT_TYPE, FHIR_METHOD_HEAD, fhir_audit_event_search},
+    {FHIR_ROUTE_AUDIT_SEARCH, FHIR_METHOD_POST, fhir_audit_event_search},
+    {FHIR_ROUTE_AUDIT_SEARCH, FHIR_METHOD_GET, fhir_audit_event_search},
+    {FHIR_ROUTE_AUDIT_SEARCH, FHIR_METHOD_HEAD, fhir_audit_event_search},
+    {FHIR_ROUTE_AUDIT_INSTANCE, FHIR_METHOD_GET, fhir_audit_event_read},
+    {FHIR_ROUTE_AUDIT_INSTANCE, FHIR_METHOD_HEAD, fhir_audit_event_read},
     {FHIR_ROUTE_BASE, FHIR_METHOD_POST, fhir_bundle},
     {FHIR_ROUTE_AUTH_ME, FHIR_METHOD_GET, fhir_auth_me},
     {FHIR_ROUTE_METADATA, FHIR_METHOD_GET, fhir_metadata},
@@ -93,6 +100,9 @@ static fhir_interaction_fn find_interaction(const fhir_exchange_t *exchange)
 static const char *way_round(const fhir_exchange_t *exchange)
 {
     fhir_method_t method = exchange->request->method;
+    if (exchange->route.kind == FHIR_ROUTE_AUDIT_TYPE || exchange->route.kind == FHIR_ROUTE_AUDIT_INSTANCE) {
+        return " The audit trail is written by the server alone.";
+    }
     if (exchange->route.kind == FHIR_ROUTE_BASE) {
         return " Search within a type, such as Patient?name=Simpson; POST takes batch and transaction Bundles.";
     }
@@ -205,10 +215,16 @@ fhir_response_t *fhir_answer_entry(const fhir_exchange_t *outer, fhir_request_t 
     fhir_response_t *response = NULL;
     fhir_error_t *error;
     fhir_exchange_for_entry(&exchange, outer, request);
-    error = entry_allowed(exchange.route.kind)
-                ? interact(&response, &exchange)
-                : fhir_error_public(request->pool, FHIR_ERROR_INVALID, "A Bundle entry can't ask for this address.");
-    return error ? failure(&exchange, error) : response;
+    if (!entry_allowed(exchange.route.kind)) {
+        return failure(&exchange, fhir_error_public(request->pool, FHIR_ERROR_INVALID,
+                                                    "A Bundle entry can't ask for this address."));
+    }
+    error = interact(&response, &exchange);
+    if (error) {
+        response = failure(&exchange, error);
+    }
+    fhir_audit_entry(&exchange, response->status, response->error);
+    return response;
 }
 
 /* FHIR R4 http.html#custom: the id is ours, because logs go by it; the client's own comes back beside it. */
@@ -238,6 +254,7 @@ fhir_response_t *fhir_app_handle(fhir_app_t *app, fhir_request_t *request)
     fhir_route(&exchange.route, app->settings, request->path, request->pool);
     response = respond(&exchange);
     add_request_ids(response, request);
+    fhir_audit_answered(response, &exchange);
     count(app, response->status);
     return response;
 }

@@ -32,6 +32,7 @@ struct fhir_app_t {
     fhir_addresses_t addresses;
     fhir_policy_cache_t *policies;
     atomic_int listening; /* 1: what other nodes change is heard of (invalidate.c) */
+    struct fhir_audit_writer_t *audit;
     sem_t secret_slots;   /* how many bcrypt checks may start now */
     atomic_uint_least64_t requests;
     atomic_uint_least64_t refused;
@@ -124,6 +125,8 @@ fhir_error_t *fhir_resource_delete(fhir_response_t **response, fhir_exchange_t *
 fhir_error_t *fhir_resource_conditional_delete(fhir_response_t **response, fhir_exchange_t *exchange) FHIR_MUST_CHECK;
 fhir_error_t *fhir_resource_conditional_patch(fhir_response_t **response, fhir_exchange_t *exchange) FHIR_MUST_CHECK;
 fhir_error_t *fhir_resource_search(fhir_response_t **response, fhir_exchange_t *exchange) FHIR_MUST_CHECK;
+fhir_error_t *fhir_audit_event_read(fhir_response_t **response, fhir_exchange_t *exchange) FHIR_MUST_CHECK;
+fhir_error_t *fhir_audit_event_search(fhir_response_t **response, fhir_exchange_t *exchange) FHIR_MUST_CHECK;
 fhir_error_t *fhir_bundle(fhir_response_t **response, fhir_exchange_t *exchange) FHIR_MUST_CHECK;
 fhir_error_t *fhir_oauth_token(fhir_response_t **response, fhir_exchange_t *exchange) FHIR_MUST_CHECK;
 

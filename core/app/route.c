@@ -106,6 +106,31 @@ static fhir_route_kind_t resource_route(const char *const *segments, int count)
     return FHIR_ROUTE_UNKNOWN;
 }
 
+/* Events never change: they have no versions. */
+static fhir_route_kind_t audit_route(const char *const *segments, int count)
+{
+    if (count > 2 || (count == 2 && strcmp(segments[1], "_history") == 0)) {
+        return FHIR_ROUTE_UNKNOWN;
+    }
+    if (count == 1) {
+        return FHIR_ROUTE_AUDIT_TYPE;
+    }
+    return strcmp(segments[1], "_search") == 0 ? FHIR_ROUTE_AUDIT_SEARCH : FHIR_ROUTE_AUDIT_INSTANCE;
+}
+
+static fhir_route_kind_t typed_route(const char *const *segments, int count)
+{
+    if (strcmp(segments[0], "Binary") == 0) {
+        return binary_route(segments, count);
+    }
+    return strcmp(segments[0], "AuditEvent") == 0 ? audit_route(segments, count) : resource_route(segments, count);
+}
+
+static int is_search(fhir_route_kind_t route)
+{
+    return route == FHIR_ROUTE_SEARCH || route == FHIR_ROUTE_RESOURCE_SEARCH || route == FHIR_ROUTE_AUDIT_SEARCH;
+}
+
 static void route_fhir(fhir_route_t *route, const char *rest, apr_pool_t *pool)
 {
     const char *segments[MAX_SEGMENTS];
@@ -119,12 +144,9 @@ static void route_fhir(fhir_route_t *route, const char *rest, apr_pool_t *pool)
         route->kind =
             strcmp(segments[1], "smart-configuration") == 0 ? FHIR_ROUTE_SMART_CONFIGURATION : FHIR_ROUTE_UNKNOWN;
     } else if (count >= 1 && fhir_resource_type_known(segments[0])) {
-        route->kind =
-            strcmp(segments[0], "Binary") == 0 ? binary_route(segments, count) : resource_route(segments, count);
+        route->kind = typed_route(segments, count);
         route->type = segments[0];
-        route->id = count > 1 && route->kind != FHIR_ROUTE_RESOURCE_SEARCH && route->kind != FHIR_ROUTE_SEARCH
-                        ? segments[1]
-                        : NULL;
+        route->id = count > 1 && !is_search(route->kind) ? segments[1] : NULL;
         route->version_id = count > 3 ? segments[3] : NULL;
     }
 }

@@ -24,7 +24,11 @@ typedef enum fhir_route_kind_t {
     FHIR_ROUTE_RESOURCE_SEARCH,   /* {type}/_search */
     FHIR_ROUTE_RESOURCE_INSTANCE, /* {type}/{id} */
     FHIR_ROUTE_RESOURCE_HISTORY,  /* {type}/{id}/_history */
-    FHIR_ROUTE_RESOURCE_VERSION   /* {type}/{id}/_history/{vid} */
+    FHIR_ROUTE_RESOURCE_VERSION,  /* {type}/{id}/_history/{vid} */
+    /* The audit trail: AuditEvent is no stored resource, it is read and searched only. */
+    FHIR_ROUTE_AUDIT_TYPE,    /* AuditEvent */
+    FHIR_ROUTE_AUDIT_SEARCH,  /* AuditEvent/_search */
+    FHIR_ROUTE_AUDIT_INSTANCE /* AuditEvent/{id} */
 } fhir_route_kind_t;
 
 typedef struct fhir_route_t {

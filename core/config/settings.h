@@ -60,6 +60,11 @@ typedef struct fhir_settings_t {
     apr_off_t fetch_max_size;            /* 100M */
     apr_interval_time_t fetch_timeout;   /* 5m */
     const char *fetch_ca_file;           /* NULL: the system's */
+    /* audit trail */
+    const char *audit_log;               /* a file's path, or "|" and a program; NULL: neither */
+    int audit_to_syslog;                 /* off */
+    int audit_facility;                  /* of syslog(3) */
+    apr_interval_time_t audit_retention; /* 0: events are kept for ever */
     /* time */
     apr_interval_time_t request_timeout; /* 30s: database and store work of a request, body transfer apart */
     apr_interval_time_t body_timeout;    /* 30s: between two reads of a request body */

@@ -23,6 +23,8 @@ typedef struct fhir_segment_t {
     void *baton;         /* STREAM */
 } fhir_segment_t;
 
+struct fhir_audit_event_t; /* core/fhir/audit_event.h */
+
 typedef struct fhir_response_t {
     apr_pool_t *pool;
     int status;
@@ -31,6 +33,8 @@ typedef struct fhir_response_t {
     apr_off_t content_length;     /* sum of the segments; for HEAD what GET would send; -1: send no Content-Length */
     int close_connection;         /* the request body was left unread: do not drain it, close */
     const fhir_error_t *error;    /* what made this response, for the log; NULL on success */
+    /* What is noted when it has been sent (core/app/audit.h); NULL: nothing. */
+    const struct fhir_audit_event_t *audit;
 } fhir_response_t;
 
 fhir_response_t *fhir_response_create(int status, apr_pool_t *pool);
