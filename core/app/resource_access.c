@@ -87,18 +87,21 @@ static const fhir_subject_t *subject_of_version(const fhir_resource_facts_t *fac
     return complete(exchange, fhir_subject_of_resource(version, exchange->pool));
 }
 
-/* Nothing can be asked of what was deleted: that it was there is for those who see every resource of the type. */
-static void conceal_tombstone(fhir_resource_facts_t *facts, const fhir_exchange_t *exchange, const char *type)
+/* Nothing can be asked of what was deleted: that it was there is for those who see every resource of the type. 1: it
+ * was decided so. */
+static int shows_tombstone(fhir_resource_facts_t *facts, const fhir_exchange_t *exchange,
+                           const fhir_decision_t *decision)
 {
-    fhir_decision_t decision = fhir_decision_of(exchange, facts->membership, FHIR_INTERACTION_SEARCH, type);
     apr_array_header_t *restrictions;
     if (!facts->membership || !facts->subject || facts->subject->there) {
-        return;
+        return 0;
     }
     facts->subject = NULL;
-    if (fhir_decide_search(&restrictions, &decision, exchange->pool) || restrictions->nelts > 0) {
-        facts->current = NULL; /* `version` still says which version a write replaces */
+    if (!fhir_decide_search(&restrictions, decision, exchange->pool) && restrictions->nelts == 0) {
+        return 1;
     }
+    facts->current = NULL; /* `version` still says which version a write replaces */
+    return 0;
 }
 
 fhir_error_t *fhir_resource_access(fhir_resource_facts_t *facts, fhir_exchange_t *exchange,
@@ -111,7 +114,9 @@ fhir_error_t *fhir_resource_access(fhir_resource_facts_t *facts, fhir_exchange_t
     note(exchange, interaction, facts);
     FHIR_TRY(fhir_rights(&facts->membership, exchange));
     decision = fhir_decision_of(exchange, facts->membership, interaction, type);
-    conceal_tombstone(facts, exchange, type);
+    if (shows_tombstone(facts, exchange, &decision)) {
+        return NULL;
+    }
     decision.before = facts->subject;
     FHIR_TRY(load_rest(facts, exchange, &decision, id, version_id));
     decision.before = facts->subject;
@@ -141,7 +146,8 @@ fhir_error_t *fhir_resource_decide_type(const fhir_exchange_t *exchange, const f
                                         fhir_interaction_t interaction, const char *type)
 {
     fhir_decision_t decision = fhir_decision_of(exchange, membership, interaction, type);
-    return fhir_decide(&decision, exchange->pool);
+    apr_array_header_t *restrictions;
+    return fhir_decide_search(&restrictions, &decision, exchange->pool);
 }
 
 fhir_error_t *fhir_resource_decide_write(const fhir_exchange_t *exchange, const fhir_membership_t *membership,
