@@ -10,6 +10,7 @@
 
 /* ---- limits ---- */
 
+#define BYTES_MAX (1024 * 1024)
 #define ENTRIES_MAX 1000 /* AccessPolicy.resource, ipAccessRule */
 #define FIELDS_MAX 200
 #define CRITERIA_MAX 8192 /* bytes */
@@ -202,17 +203,20 @@ static int is_name(const char *text, const char *also)
 
 /* ---- names of elements ---- */
 
-/* An element of the type, or a choice: `value` of valueQuantity. */
-static int is_element(const char *type, const char *name)
+static int has_element(const char *type, const char *name)
+{
+    const fhir_structure_t *ignored;
+    return fhir_structure_element(&ignored, fhir_structure_of_resource(type), name, strlen(name)) !=
+           FHIR_ELEMENT_UNKNOWN;
+}
+
+/* `value` of valueQuantity. */
+static int has_choice(const char *type, const char *name)
 {
     const fhir_structure_t *structure = fhir_structure_of_resource(type);
-    const fhir_structure_t *ignored;
     apr_size_t length = strlen(name);
     const char *member;
     int i;
-    if (fhir_structure_element(&ignored, structure, name, length) != FHIR_ELEMENT_UNKNOWN) {
-        return 1;
-    }
     for (i = 0; (member = fhir_structure_member(structure, i)); i++) {
         if (strncmp(member, name, length) == 0 && member[length] >= 'A' && member[length] <= 'Z') {
             return 1;
@@ -221,15 +225,21 @@ static int is_element(const char *type, const char *name)
     return 0;
 }
 
-static int is_element_of_any(const char *name)
+static int any_type(int (*has)(const char *type, const char *name), const char *name)
 {
     const char *const *type;
     for (type = fhir_structure_resource_types(); *type; type++) {
-        if (is_element(*type, name)) {
+        if (has(*type, name)) {
             return 1;
         }
     }
     return 0;
+}
+
+static int is_element(const char *type, const char *name)
+{
+    return strcmp(type, "*") == 0 ? any_type(has_element, name) || any_type(has_choice, name)
+                                  : has_element(type, name) || has_choice(type, name);
 }
 
 /* A misspelt name would hide nothing. */
@@ -244,7 +254,7 @@ static fhir_error_t *check_field(const check_t *check, int node)
     if (strcmp(name, "id") == 0 || strcmp(name, "resourceType") == 0) {
         return refuse(check, node, "names what can't be hidden or kept from changes; leave it out");
     }
-    if (!type || (strcmp(type, "*") == 0 ? is_element_of_any(name) : is_element(type, name))) {
+    if (!type || is_element(type, name)) {
         return NULL; /* a resourceType that is no string is refused too */
     }
     return refuse(check, node, "is no element of the resource type; write it as FHIR R4 does");
@@ -466,5 +476,8 @@ fhir_error_t *fhir_project_resource_check(const fhir_sent_resource_t *sent, apr_
 {
     const check_t check = {sent->document, pool};
     const member_t *members = members_of(sent->type);
+    if (members && sent->document->nodes[sent->root].length > BYTES_MAX) {
+        return refuse(&check, sent->root, "is larger than 1 MiB; write several");
+    }
     return members ? check_object(&check, sent->root, members) : NULL;
 }

@@ -4,7 +4,7 @@
  * AccessPolicy: see core/auth/policy.h; `name` is required. resource[].resourceType is a known type or "*";
  * hiddenFields and readonlyFields name elements that the type has (for "*" any type), of choices `value` or
  * `valueQuantity`. At most 1000 entries and rules, 200 names in a list, 100 policies of a membership, 200 parameters of
- * a policy.
+ * a policy, 1 MiB in all.
  *
  * ProjectMembership: user (required, never changes): who it is for,
  *     {"reference": "ClientApplication/{client id}"}                    a client of this server

@@ -244,6 +244,7 @@ static void test_policy_limits(void)
     EXPECT_ENTRY(fields(201), ".hiddenFields", "has over 200 items");
     FHIR_ASSERT_OK(entry_error(with_criteria(8192)));
     EXPECT_ENTRY(with_criteria(8193), ".criteria", "is longer than 8192 bytes");
+    EXPECT_POLICY(apr_psprintf(pool, "'meta':{'tag':[{'code':'%01048576d'}]}", 1), "", "is larger than 1 MiB");
 }
 
 /* ---- ProjectMembership ---- */
