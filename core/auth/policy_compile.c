@@ -129,11 +129,8 @@ static int read_parameter(fhir_policy_compiler_t *compiler, apr_array_header_t *
         fhir_policy_problem(compiler, node, "A parameter has a name and either valueString or valueReference.");
         return 1;
     }
-    if (!is_parameter_name(name) || strcmp(name, "profile") == 0) {
-        fhir_policy_problem(compiler, node,
-                            "`%s` can't be a parameter's name; use letters and digits, and not "
-                            "`profile`, which is the membership's.",
-                            name);
+    if (!is_parameter_name(name)) {
+        fhir_policy_problem(compiler, node, "`%s` can't be a parameter's name; use letters and digits.", name);
         return 1;
     }
     if (strlen(value) > FHIR_INDEX_TEXT_MAX) {
@@ -147,12 +144,15 @@ static int read_parameter(fhir_policy_compiler_t *compiler, apr_array_header_t *
     return 1;
 }
 
+/* Parameters that are given come first. */
 static void add_profile(apr_array_header_t *parameters, const char *profile)
 {
     if (!profile || !*profile) {
         return;
     }
-    push_parameter(parameters, "profile", profile);
+    if (fhir_query_count(parameters, "profile") == 0) {
+        push_parameter(parameters, "profile", profile);
+    }
     if (strncmp(profile, "Patient/", 8) == 0 && fhir_query_count(parameters, "patient") == 0) {
         push_parameter(parameters, "patient", profile);
     }
