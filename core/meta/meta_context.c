@@ -9,17 +9,20 @@
 
 #define CONTEXTS                                                                                                       \
     "FROM unnest($2::text[], $3::text[]) WITH ORDINALITY u (type, id, place) CROSS JOIN LATERAL (SELECT h.key, "       \
-    "h.version_id, h.sequence, h.last_updated FROM fhir_binary.resource h WHERE h.project_id = $1::uuid "              \
-    "AND h.type = u.type AND h.id = u.id AND NOT h.deleted OFFSET 0) x "
+    "h.version_id, h.sequence, h.last_updated, h.deleted FROM fhir_binary.resource h "                                 \
+    "WHERE h.project_id = $1::uuid AND h.type = u.type AND h.id = u.id OFFSET 0) x "
+#define NOT_DELETED "WHERE NOT x.deleted"
 
 static const fhir_pg_statement_t load_contexts[] = {
-    {FHIR_PG_LOAD_CONTEXTS, 1, "SELECT u.place, " FHIR_PG_CONTEXT_COLUMNS("x") " " CONTEXTS "ORDER BY u.place"},
+    {FHIR_PG_LOAD_CONTEXTS, 1,
+     "SELECT u.place, " FHIR_PG_CONTEXT_COLUMNS("x") " " CONTEXTS NOT_DELETED " ORDER BY u.place"},
     {FHIR_PG_LOAD_CONTEXTS_CONTENT, 1,
      "SELECT q.place, " FHIR_PG_CONTEXT_COLUMNS(
          "q") ", q.change, q.attachment_count, q.meta, CASE WHEN q.bytes <= " BYTES_MAX
               " THEN q.body END FROM (SELECT u.place, x.*, v.change, v.attachment_count, v.meta, v.body, "
               "sum(octet_length(v.body)) OVER (ORDER BY u.place) AS bytes " CONTEXTS
-              "JOIN fhir_binary.resource_version v ON v.version_id = x.version_id) q ORDER BY q.place"}};
+              "JOIN fhir_binary.resource_version v ON v.version_id = x.version_id " NOT_DELETED
+              ") q ORDER BY q.place"}};
 
 static const fhir_pg_statement_t load_policies = {
     FHIR_PG_LOAD_POLICIES, 1,

@@ -229,12 +229,13 @@ const char *fhir_pg_expected_version(const char *expected_version);
 const fhir_binary_t *fhir_pg_version(const PGresult *result, int row, int first_column, const char *project_id,
                                      const char *binary_id, apr_pool_t *pool);
 
-/* The policies as they are now, for fhir_membership_t.policies: one index lookup for each that access names. */
+/* The policies as they are now, for fhir_membership_t.policies, in the order of policy_ids: one index lookup for each.
+ */
 #define FHIR_PG_MEMBERSHIP_COLUMNS                                                                                     \
     "m.id, m.project_id, m.profile, m.admin, m.active, m.access, CASE WHEN m.policy_ids IS NOT NULL THEN "             \
-    "array_to_string(ARRAY(SELECT a.id || CASE WHEN a.deleted THEN ' -' ELSE ' ' || a.version_id END "                 \
-    "FROM fhir_binary.resource a WHERE a.project_id = m.project_id AND a.type = 'AccessPolicy' "                       \
-    "AND a.id = ANY (m.policy_ids) ORDER BY a.id), ' ') END"
+    "array_to_string(ARRAY(SELECT a.name FROM unnest(m.policy_ids) p (id) CROSS JOIN LATERAL (SELECT o.id || "         \
+    "CASE WHEN o.deleted THEN ' -' ELSE ' ' || o.version_id END AS name FROM fhir_binary.resource o "                  \
+    "WHERE o.project_id = m.project_id AND o.type = 'AccessPolicy' AND o.id = p.id OFFSET 0) a), ' ') END"
 #define FHIR_PG_MEMBERSHIP_WIDTH 7
 /* NULL if there is no row or no membership in it. */
 const fhir_membership_t *fhir_pg_read_membership(const PGresult *result, apr_pool_t *pool);

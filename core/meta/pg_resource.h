@@ -20,14 +20,16 @@ const fhir_resource_t *fhir_pg_resource(const PGresult *result, int row, int fir
 /* ---- meta_context.c: a resource as decisions see it ---- */
 /* The compartments of resource `r`: `Patient/1 Encounter/2`. */
 #define FHIR_PG_COMPARTMENTS(r)                                                                                        \
-    "(SELECT string_agg(k.target_type || '/' || k.target_id, ' ') FROM fhir_binary.resource_reference k "              \
-    "WHERE k.key = " r ".key AND k.name = '_compartment')"
+    "CASE WHEN " r ".key IS NOT NULL THEN array_to_string(ARRAY(SELECT k.target_type || '/' || k.target_id "           \
+    "FROM fhir_binary.resource_reference k WHERE k.key = " r ".key AND k.name = '_compartment'), ' ') END"
 /* The resource of membership `m`'s project that a security context names, as `x`. fhir_context_target has the same
- * rules; where it finds no target, what is found here does not count. Administrators need none. */
+ * rules; where it finds no target, what is found here does not count. Administrators need none. That it is not deleted
+ * is asked outside: else a plan made while the table is small could take the index of those, and read the whole type.
+ */
 #define FHIR_PG_CONTEXT(x, security_context)                                                                           \
-    "LEFT JOIN LATERAL (SELECT h.key, h.version_id, h.sequence, h.last_updated FROM fhir_binary.resource h "           \
-    "WHERE NOT m.admin AND h.project_id = m.project_id AND h.type = split_part(" security_context ", '/', 1) "         \
-    "AND h.id = split_part(" security_context ", '/', 2) AND NOT h.deleted OFFSET 0) " x " ON true "
+    "LEFT JOIN LATERAL (SELECT h.key, h.version_id, h.sequence, h.last_updated, h.deleted FROM fhir_binary.resource "  \
+    "h WHERE NOT m.admin AND h.project_id = m.project_id AND h.type = split_part(" security_context ", '/', 1) "       \
+    "AND h.id = split_part(" security_context ", '/', 2) OFFSET 0) " x " ON NOT " x ".deleted "
 #define FHIR_PG_CONTEXT_COLUMNS(x) x ".version_id, " x ".sequence, " x ".last_updated, " FHIR_PG_COMPARTMENTS(x)
 #define FHIR_PG_CONTEXT_WIDTH 4
 /* The same with its text, of version `v`. */
