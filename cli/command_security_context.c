@@ -228,6 +228,7 @@ static fhir_error_t *handle_page(audit_t *audit, char *after, int *more)
         FHIR_TRY(handle(audit, missing));
         apr_cpystrn(after, missing->binary->id, FHIR_ID_MAX + 1);
     }
+    fflush(stdout); /* what is told is done, also if the rest is never told */
     *more = page->nelts == audit->batch;
     apr_pool_clear(audit->page_pool);
     return NULL;

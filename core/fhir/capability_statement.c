@@ -10,7 +10,9 @@
     "raw writes and comes back on raw reads. "                                                                         \
     "Resources above a size that the operator sets come without data and with the SUBSETTED tag; _summary=true and "   \
     "_elements leave data out too. Uploads above the operator's size limit are refused with 413. History lists "       \
-    "versions without data. There is no search."
+    "versions without data. securityContext names a resource of this server, as Type/id or under its base; a write "   \
+    "that leaves a Binary without one is answered with X-Security-Context-Warning. The one search is "                 \
+    "Binary?security-context:missing=true, for administrators of the project."
 
 #define PRESIGNED_URL                                                                                                  \
     "GET or POST on Binary/[id]/$presigned-url answers Parameters with valueUri `url`: a signed URL for reading the "  \

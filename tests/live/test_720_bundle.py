@@ -324,7 +324,7 @@ def test_a_binary_in_a_bundle_has_no_data(alice):
     assert made[3]["resource"]["parameter"][0]["valueUri"].startswith(alice.server.storage_base)
     assert alice.get(f"Binary/{id_of(made[4])}").body == b"more"
     failed(made[6], 404)
-    failed(made[7], 405)
+    failed(made[7], 400)
     # What is in JSON has parts in JSON.
     assert made[5]["resource"] == made[0]["resource"]
     for send_as in (batch, transaction):

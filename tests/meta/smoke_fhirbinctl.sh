@@ -72,6 +72,60 @@ expect 0 '' project disable demo
 expect 0 "$project +demo +no" project list
 expect 0 '' project enable "$project"
 
+# ---- access policies ----
+cat >"$work/patient.json" <<'JSON'
+{"resourceType": "AccessPolicy", "name": "One patient", "resource": [
+  {"resourceType": "Patient", "criteria": "Patient?_compartment=%patient", "readonly": true},
+  {"resourceType": "Observation", "criteria": "Observation?date=ge%since&_compartment=%patient"},
+  {"resourceType": "Binary", "readonly": true}]}
+JSON
+sed 's/_compartment=%patient", "readonly"/nickname=%patient", "readonly"/' "$work/patient.json" >"$work/unknown.json"
+sed 's/criteria/criterion/' "$work/patient.json" >"$work/misspelt.json"
+expect 0 '' policy check "$work/patient.json"
+expect 3 'AccessPolicy.resource.0..*nickname' policy check "$work/unknown.json"
+expect 3 '"expression": "AccessPolicy.resource.0.*"problem": ' policy check "$work/unknown.json" --json
+expect 3 'AccessPolicy.resource.0..criterion' policy check "$work/misspelt.json"
+echo '{"resourceType": ' >"$work/broken.json"
+expect 3 '' policy check "$work/broken.json"
+expect 1 "can't be read" policy check "$work/nothing.json"
+expect 2 'is missing' policy check
+expect 2 'Give --project' policy check AccessPolicy/patient
+expect 1 '' policy check AccessPolicy/patient --project demo
+expect 2 '--project is missing' policy put "$work/patient.json"
+expect 1 'no such project' policy put --project other "$work/patient.json"
+expect 1 "can't be read" policy put --project demo "$work/nothing.json"
+expect 1 'criterion' policy put --project demo "$work/misspelt.json"
+expect 1 '' policy put --project demo "$work/broken.json"
+expect 2 'no FHIR id' policy put --project demo --id 'a b' "$work/patient.json"
+expect 0 '^policy: patient$' policy put --project demo --id patient "$work/patient.json"
+first=$(value version)
+expect 0 '^policy: patient$' policy put --project demo --id AccessPolicy/patient "$work/patient.json"
+[ "$first" != "$(value version)" ] || { failed=$((failed + 1)); echo "policy put made no new version"; }
+expect 0 '"criteria": "Patient\?_compartment=%patient"' policy show --project demo patient
+cp "$work/out" "$work/shown.json"
+expect 2 'another id' policy put --project demo --id other "$work/shown.json"
+expect 0 '^policy: patient$' policy put --project demo "$work/shown.json"
+"$BUILD/fhirbinctl" -c "$work/fhir.conf" policy put --project demo - <"$work/patient.json" >"$work/out" 2>"$work/err"
+unnamed=$(value policy)
+expect 0 "$unnamed +One patient +3 " policy list --project demo
+expect 0 '^  ."id": "patient", "name": "One patient", "entries": 3, ' policy list --project demo --json
+expect 0 'nickname' policy put --project demo --id doubtful "$work/unknown.json"
+expect 3 'nickname' policy check AccessPolicy/doubtful --project demo
+expect 0 '' policy check AccessPolicy/patient --project demo
+expect 2 'by its id' policy show --project demo 'a b'
+expect 1 'no AccessPolicy' policy show --project demo other
+expect 0 '' policy delete --project demo "$unnamed"
+expect 1 'deleted|no AccessPolicy' policy delete --project demo "$unnamed"
+expect 1 'no AccessPolicy' policy delete --project demo other
+expect 0 '' project default-policy demo AccessPolicy/patient
+expect 0 "demo +yes +patient " project list
+expect 1 'no AccessPolicy' project default-policy demo other
+expect 2 'by its id' project default-policy demo 'a b'
+expect 1 'no such project' project default-policy other none
+expect 2 'is missing' project default-policy demo
+expect 0 '' project default-policy demo none
+expect 0 '"default_policy": null' project list --json
+
 expect 2 'Option --name is missing' client create --project demo
 expect 2 'given twice' client create --project demo --project demo --name x
 expect 2 'needs a value' client create --project demo --name
@@ -85,6 +139,55 @@ expect 0 "^client: 0a0a0a0a-0b0b-4c0c-8d0d-0e0e0e0e0e0e$" client create --projec
     --id 0A0A0A0A-0b0b-4c0c-8d0d-0e0e0e0e0e0e --secret correct-horse-battery
 expect 1 'id already' client create --project demo --name again --id 0a0a0a0a-0b0b-4c0c-8d0d-0e0e0e0e0e0e
 expect 0 "$client +app +$project .*Practitioner/1 +yes +yes" client list --project demo
+expect 2 'policy before it' client create --project demo --name x --parameter patient=Patient/1
+expect 2 'NAME=VALUE' client create --project demo --name x --policy patient --parameter patient
+expect 2 'id of an AccessPolicy' client create --project demo --name x --policy 'a b'
+expect 2 'given twice' client create --project demo --name x --admin --admin
+expect 0 '^membership: ' client create --project demo --name portal --policy patient --parameter patient=Patient/1 \
+    --parameter since=2024 --policy AccessPolicy/doubtful
+portal=$(value client)
+portal_member=$(value membership)
+expect 0 "$portal_member +client .* no +yes +patient\\(patient=Patient/1, since=2024\\), doubtful " membership list
+expect 0 '"reference": "Patient/1"' membership show "$portal_member"
+expect 0 '"valueString": "2024"' membership show "$portal"
+expect 0 '' policy check AccessPolicy/patient --project demo --membership "$portal_member"
+expect 3 'not given' policy check "$work/patient.json" --membership "$portal_member"
+expect 3 'since|patient' policy check "$work/patient.json" --membership "$client"
+expect 1 'no such membership' policy check "$work/patient.json" --membership 11111111-2222-4333-8444-555555555555
+expect 0 '' membership set-policy "$portal_member" --policy patient --parameter patient=Patient/2
+expect 0 "$portal_member .* patient\\(patient=Patient/2\\) " membership list --project demo
+expect 2 'either --policy or --none' membership set-policy "$portal_member"
+expect 2 'either --policy or --none' membership set-policy "$portal_member" --policy patient --none
+expect 0 '' membership set-policy "$portal_member" --none
+expect 0 "$portal_member .* yes +- " membership list --project demo
+expect 1 'no such membership' membership set-policy 11111111-2222-4333-8444-555555555555 --none
+
+# ---- explain ----
+expect 0 'administrator +yes' explain "$client" search Patient
+expect 3 'nothing is permitted' explain "$portal" search Patient
+expect 0 '' membership set-policy "$portal_member" --policy patient --parameter patient=Patient/2 --parameter since=2024
+expect 0 'AccessPolicy/patient version ' explain "$portal" search Patient
+expect 3 '_compartment=%patient, where %patient is Patient/2' explain "$portal" create Binary --context Patient/2
+expect 3 'refused: 404 There is no Patient with this id' explain "$portal_member" read Patient/2
+expect 3 'refused: 403' explain "$portal" delete Patient/2
+expect 3 '"allowed": false, "status": 404, "explanation": "who.n' explain "$portal" read Binary/1 --json
+expect 0 '"allowed": true, "status": 200' explain "$client" create Patient --json --address 192.0.2.1
+expect 3 'refused: 403' explain "$client" create Patient --scope 'user/*.rs'
+expect 3 'launch patient +1' explain "$client" read Patient/1 --scope 'patient/*.rs' --patient 1
+expect 3 'membership +none' explain user:nobody read Patient/1
+expect 3 'refused: 401' explain --issuer https://i --subject s read Patient/1
+expect 2 'Say who' explain read Patient/1
+expect 2 'Say who' explain "$client" read Patient/1 --issuer https://i --subject s
+expect 2 'interaction must be' explain "$client" eat Patient/1
+expect 2 'Name the resource' explain "$client" read Patient
+expect 2 'without an id' explain "$client" search Patient/1
+expect 2 'no resource type' explain "$client" read Apple/1
+expect 2 'Only a Binary' explain "$client" presigned-url Patient/1
+expect 2 'is missing' explain
+expect 2 "user:NAME" explain nonsense read Patient/1
+expect 1 'no such project' explain "$client" read Patient/1 --project other
+expect 0 '^fhirbinctl explain \[PRINCIPAL\]' help explain
+
 expect 0 '' client disable "$client"
 expect 0 '"active": false' client list --json
 expect 0 '' client enable "$client"
@@ -101,7 +204,15 @@ expect 0 '^membership: ' membership create --project demo --issuer https://idp.e
 expect 0 "$member +httpd +- +joe" membership list --project demo
 expect 0 '' membership disable "$member"
 expect 0 "joe .* no  " membership list
+expect 3 'active +no' explain user:joe search Patient
 expect 0 '' membership enable "$member"
+expect 0 "joe .* yes  " membership list
+expect 0 '"active": true' membership show "$member"
+expect 0 '' membership delete "$member"
+expect 1 'no such membership' membership show "$member"
+expect 0 '^membership: ' membership create --project demo --user joe --admin
+member=$(value membership)
+expect 0 "$member .*joe.* yes  " membership list
 
 expect 2 'ES256 or RS256' key rotate --algorithm HS256
 expect 0 '^key: ' key rotate --algorithm RS256
@@ -158,6 +269,18 @@ expect 0 '' binary unlinked --project demo --older-than 3d
 expect 1 'no such project' binary unlinked --project other
 expect 2 'letters, digits' binary uses --project demo 'a/b'
 expect 2 'project' binary uses used
+
+expect 2 'project' audit security-context
+expect 2 'Either --apply' audit security-context --project demo --apply --dry-run
+expect 2 'from 1 to 400' audit security-context --project demo --batch 401
+expect 1 'no such project' audit security-context --project other
+expect 3 'Binary/used +follows +Patient/p1 +Patient/p1 .Patient.photo.0..' audit security-context --project demo
+expect 3 'Binary/lonely +unreferenced .*no resource points' audit security-context --project demo --batch 1
+expect 3 '"follows": 1.*"remaining": [0-9]' audit security-context --project demo --json
+expect 3 'of [0-9]+ .100 %..*a second|1 set' audit security-context --project demo --apply
+expect 3 'Binary/lonely' audit security-context --project demo --apply
+ctl audit security-context --project demo
+grep -q 'Binary/used ' "$work/out" && { failed=$((failed + 1)); echo "the Binary has no context yet"; }
 
 expect 0 '^\[\]$' fetch list --json
 fetch=10101010-2020-4030-8040-505050505050
