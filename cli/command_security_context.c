@@ -266,7 +266,8 @@ static fhir_error_t *read_options(audit_t *audit)
         return fhir_ctl_misuse(ctl, "Either --apply or --dry-run.");
     }
     if (batch) {
-        audit->batch = strlen(batch) <= 6 && strspn(batch, "0123456789") == strlen(batch) ? atoi(batch) : 0;
+        audit->batch =
+            strlen(batch) <= 6 && strspn(batch, "0123456789") == strlen(batch) ? (int)strtol(batch, NULL, 10) : 0;
         if (audit->batch < 1 || audit->batch > BATCH_MAX) {
             return fhir_ctl_misuse(ctl, "--batch is a number from 1 to " APR_STRINGIFY(BATCH_MAX) ".");
         }

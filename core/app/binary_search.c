@@ -39,7 +39,7 @@ static fhir_error_t *read_count(int *count, const fhir_exchange_t *exchange, con
     if (!*value || strspn(value, "0123456789") != strlen(value) || strlen(value) > 9) {
         return fhir_error_public(exchange->pool, FHIR_ERROR_INVALID, "_count must be a whole number.");
     }
-    *count = atoi(value);
+    *count = (int)strtol(value, NULL, 10);
     *count = *count < FHIR_SEARCH_COUNT_MAX ? *count : FHIR_SEARCH_COUNT_MAX;
     return NULL;
 }

@@ -33,7 +33,7 @@ struct fhir_app_t {
     fhir_policy_cache_t *policies;
     atomic_int listening; /* 1: what other nodes change is heard of (invalidate.c) */
     struct fhir_audit_writer_t *audit;
-    sem_t secret_slots;   /* how many bcrypt checks may start now */
+    sem_t secret_slots; /* how many bcrypt checks may start now */
     atomic_uint_least64_t requests;
     atomic_uint_least64_t refused;
     atomic_uint_least64_t failed;
