@@ -38,6 +38,8 @@ fhir_error_t *fhir_ctl_stores(fhir_ctl_t *ctl)
 fhir_error_t *fhir_ctl_app(fhir_ctl_t *ctl)
 {
     FHIR_TRY(fhir_ctl_meta(ctl));
+    /* Stores stay closed: they belong to the user that httpd runs as, and opening one may make its directory. */
+    ctl->settings->catalog = fhir_store_catalog_create(ctl->pool);
     /* Whoever runs this may choose ids, whatever the site lets its clients do. */
     ctl->settings->update_create = 1;
     ctl->settings->database_pool_size = 2;

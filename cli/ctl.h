@@ -51,7 +51,8 @@ fhir_error_t *fhir_ctl_misuse(fhir_ctl_t *ctl, const char *text) FHIR_MUST_CHECK
 fhir_error_t *fhir_ctl_settings(fhir_ctl_t *ctl) FHIR_MUST_CHECK;
 fhir_error_t *fhir_ctl_meta(fhir_ctl_t *ctl) FHIR_MUST_CHECK;   /* settings too */
 fhir_error_t *fhir_ctl_stores(fhir_ctl_t *ctl) FHIR_MUST_CHECK; /* settings too */
-fhir_error_t *fhir_ctl_app(fhir_ctl_t *ctl) FHIR_MUST_CHECK;    /* settings and meta too */
+/* Settings and meta too. The app has no stores: nothing that has bytes can be written or read. */
+fhir_error_t *fhir_ctl_app(fhir_ctl_t *ctl) FHIR_MUST_CHECK;
 /* The project of --project; *id is NULL if the option is not given. */
 fhir_error_t *fhir_ctl_project(const char **id, fhir_ctl_t *ctl) FHIR_MUST_CHECK;
 /* --profile: NULL or a checked reference. */

@@ -204,6 +204,17 @@ write_sample() {
         for (i = 1; i <= 5; i++) out = out sprintf("%010d 00000 n \n", at[i])
         printf "%strailer\n<< /Size 6 /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF\n", out, start
     }' >"$dir/samples/letter.pdf"
+    cat >"$dir/samples/one-patient.json" <<'JSON'
+{
+  "resourceType": "AccessPolicy",
+  "id": "one-patient",
+  "name": "What belongs to one patient: to read and write the patient and Binaries of it, to read all the rest",
+  "resource": [
+    {"resourceType": "Patient", "criteria": "Patient?_compartment=%patient", "interaction": ["read", "vread", "history", "search", "update"]},
+    {"resourceType": "*", "criteria": "*?_compartment=%patient", "readonly": true}
+  ]
+}
+JSON
 }
 
 # ---- Database, first client ----
@@ -226,11 +237,18 @@ start_database() {
     database_started=yes
 }
 
+# The client of a run directory that is older than access policies may do nothing: it gets a successor.
+has_administrator() {
+    [ -s "$dir/client.env" ] || return 1
+    known=$(sed -n 's/^CLIENT_ID=//p' "$dir/client.env")
+    must_ctl client list | grep -q "^$known .* yes  *yes  *20"
+}
+
 # An interrupted first start goes on where it was: a project that is there already is used.
 first_client() {
-    [ ! -s "$dir/client.env" ] || return 0
+    ! has_administrator || return 0
     ctl project create demo >/dev/null || ctl project list | grep -qw demo || fail "$(last_words)"
-    created=$(must_ctl client create --project demo --name demo)
+    created=$(must_ctl client create --project demo --name demo --admin)
     {
         echo "CLIENT_ID=$(printf '%s\n' "$created" | sed -n 's/^client: //p')"
         echo "CLIENT_SECRET=$(printf '%s\n' "$created" | sed -n 's/^secret: //p')"
@@ -279,7 +297,7 @@ show() {
 
 mod_fhir_binary serves $base/fhir/R4
 
-  client id      $CLIENT_ID
+  client id      $CLIENT_ID     (an administrator of the project demo)
   client secret  $CLIENT_SECRET     (both in $dir/client.env)
   logs           $dir/log
   administration $BUILD/fhirbinctl -c $dir/fhir_binary.conf help
@@ -300,6 +318,9 @@ curl -s -i -H "Authorization: Bearer \$TOKEN" -H "Range: bytes=0-7" "\$BINARY"; 
 
 5. A signed URL, good for a browser without a token
 URL=\$(curl -s -H "Authorization: Bearer \$TOKEN" "\$BINARY/\\\$presigned-url" | sed -n 's/.*"value[UruilL]*" *: *"\(http[^"]*\)".*/\1/p'); echo "\$URL"; curl -sI "\$URL"
+
+6. Another client, which may see Patient/1 and what belongs to it, and nothing else
+$BUILD/fhirbinctl -c $dir/fhir_binary.conf policy put --project demo $dir/samples/one-patient.json && $BUILD/fhirbinctl -c $dir/fhir_binary.conf client create --project demo --name portal --policy one-patient --parameter patient=Patient/1
 
 Ctrl-C stops; the data stay in $dir.
 TEXT

@@ -343,9 +343,14 @@ static void tell_steps(explanation_t *explanation)
 {
     char *rest = NULL;
     char *step = apr_strtok(explanation->steps.text, "\n", &rest);
+    const char *before = "";
     fhir_text_add(&explanation->text, "decision\n");
+    /* What is decided in several steps says some things twice. */
     for (; step; step = apr_strtok(NULL, "\n", &rest)) {
-        fhir_text_addf(&explanation->text, "  %s\n", step);
+        if (strcmp(step, before) != 0) {
+            fhir_text_addf(&explanation->text, "  %s\n", step);
+        }
+        before = step;
     }
 }
 

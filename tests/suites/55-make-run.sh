@@ -53,6 +53,14 @@ commands() { # the printed ones, in one shell
             { cat "$work/answers"; return 1; }
     done
 }
+restricted_client() { # the sixth one: it may not do what the administrator may
+    grep -E '^/.*fhirbinctl .* client create ' "$work/output" >"$work/sixth"
+    sh "$work/sixth" >"$work/portal" 2>&1 || { cat "$work/portal"; return 1; }
+    basic=$(sed -n 's/^client: //p' "$work/portal"):$(sed -n 's/^secret: //p' "$work/portal")
+    asked=$(curl -s -o /dev/null -w '%{http_code}' -u "$basic" "http://127.0.0.1:$port/fhir/R4/Patient/1")
+    written=$(curl -s -o /dev/null -w '%{http_code}' -u "$basic" -H 'Content-Type: text/plain' -d x "http://127.0.0.1:$port/fhir/R4/Binary")
+    [ "$asked $written" = '404 403' ] || { echo "the restricted client: $asked $written"; return 1; }
+}
 still_there() {
     binary=$(grep -o 'http://[^ ]*/Binary/[0-9a-f-]*' "$work/answers" | head -n 1)
     sed -n '/^TOKEN=/p' "$work/output" >"$work/again"
@@ -72,6 +80,7 @@ says() { # exit status 1 and exactly one line with that text
 $MAKE -s all || exit 1
 check "first start" start
 check "the five printed commands in sh and bash" commands
+check "the printed command that makes a restricted client" restricted_client
 check "a second make run in the same directory is refused" says "another make run" PORT="$(free_port)" RUN_DIR="$work/run"
 check "a taken port is told with its holder" says "port $port is taken by apache2" PORT="$port" RUN_DIR="$work/other"
 stop TERM
