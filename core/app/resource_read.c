@@ -45,7 +45,8 @@ static int keep_permitted(apr_array_header_t *versions, const fhir_exchange_t *e
     for (i = 0; i < versions->nelts; i++) {
         const fhir_resource_t *version = APR_ARRAY_IDX(versions, i, const fhir_resource_t *);
         const fhir_subject_t *subject = version->body ? fhir_subject_of_resource(version, exchange->pool) : NULL;
-        if (!fhir_resource_decide_write(exchange, membership, FHIR_INTERACTION_HISTORY, version->type, subject, NULL)) {
+        if (!subject ||
+            !fhir_resource_decide_write(exchange, membership, FHIR_INTERACTION_HISTORY, version->type, subject, NULL)) {
             APR_ARRAY_IDX(versions, kept++, const fhir_resource_t *) = version;
         }
     }

@@ -6,7 +6,7 @@ import pytest
 from harness import checks
 from harness.resources import create, etag, link, member, of_client, relative, tree
 
-TYPES = """Account AllergyIntolerance Appointment AuditEvent Basic CarePlan Claim Communication Composition Condition
+TYPES = """Account AllergyIntolerance Appointment AppointmentResponse Basic CarePlan Claim Communication Composition Condition
 Consent Contract Coverage Device DiagnosticReport DocumentReference Encounter Flag Goal Group Immunization Library List
 Location Measure Media Medication MedicationRequest MessageHeader NutritionOrder Observation Organization Parameters
 Patient Person PlanDefinition Practitioner Procedure Provenance Questionnaire QuestionnaireResponse RelatedPerson

@@ -212,6 +212,6 @@ def test_capabilities(server, alice):
     assert statement["patchFormat"] == ["application/json-patch+json"]
     for kind, resource in resources.items():
         assert kind == "Binary" or alice.get(f"{kind}?_count=1").status == 200, kind
-        for parameter in resource.get("searchParam", [])[:3]:
+        for parameter in resource.get("searchParam", [])[:3] if kind != "AuditEvent" else []:
             answer = alice.get(f"{kind}?{parameter['name']}:missing=true&_count=0", {"Prefer": "handling=strict"})
             assert answer.status == 200, (kind, parameter, answer)
