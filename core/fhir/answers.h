@@ -17,8 +17,8 @@ const char *fhir_outcome(fhir_format_t format, const char *id, const char *sever
 const char *fhir_parameters_url(fhir_format_t format, const char *url, apr_pool_t *pool);
 
 /* A history Bundle (FHIR R4 http.html#history). `versions`: array of fhir_binary_t *, newest first; resources without
- * data and with the SUBSETTED tag; tombstones as DELETE entries without resource. `total` counts all versions, -1: it is not told.
- * fhir_base ends with '/'. self and next are complete URLs, next may be NULL. */
+ * data and with the SUBSETTED tag; tombstones as DELETE entries without resource. `total` counts all versions, -1: it
+ * is not told. fhir_base ends with '/'. self and next are complete URLs, next may be NULL. */
 fhir_error_t *fhir_history_bundle(const char **text, fhir_format_t format, const apr_array_header_t *versions,
                                   apr_off_t total, const char *fhir_base, const char *self, const char *next,
                                   apr_pool_t *pool) FHIR_MUST_CHECK;

@@ -57,6 +57,8 @@ static void test_routes_at_the_root(void)
         {"/fhir/R4", FHIR_ROUTE_BASE, NULL, NULL},
         {"/fhir/R4/", FHIR_ROUTE_BASE, NULL, NULL},
         {"/fhir/R4/Patient", FHIR_ROUTE_RESOURCE_TYPE, NULL, NULL},
+        {"/fhir/R4/AccessPolicy", FHIR_ROUTE_RESOURCE_TYPE, NULL, NULL},
+        {"/fhir/R4/ProjectMembership/1", FHIR_ROUTE_RESOURCE_INSTANCE, "1", NULL},
         {"/fhir/R4/Patient/_search", FHIR_ROUTE_RESOURCE_SEARCH, NULL, NULL},
         {"/fhir/R4/Patient/1", FHIR_ROUTE_RESOURCE_INSTANCE, "1", NULL},
         {"/fhir/R4/Patient/1/_history", FHIR_ROUTE_RESOURCE_HISTORY, "1", NULL},
