@@ -1,7 +1,6 @@
 /* Search: the database gives the same answer as the comparison in memory, for any values and criteria; pages. */
+#include "chance.h"
 #include "resource_test.h"
-
-#include <stdint.h>
 
 static const char *project;
 
@@ -9,21 +8,6 @@ static void set_up(void)
 {
     open_meta(2);
     project = make_project();
-}
-
-/* ---- chance, the same in every run ---- */
-
-static uint32_t seed;
-
-static int chance(int below)
-{
-    seed = seed * 1664525u + 1013904223u;
-    return (int)((seed >> 8) % (uint32_t)below);
-}
-
-static const char *pick(const char *const *texts, int count)
-{
-    return texts[chance(count)];
 }
 
 /* ---- random resources ---- */
@@ -35,7 +19,6 @@ static const char *const uris[] = {"http://e.org", "http://e.org/", "http://e.or
 static const char *const ids[] = {"1", "2", "http://e.org/Patient/1", ""};
 static const char *const types[] = {"Patient", "Group", ""};
 static const char *const names[] = {"one", "two"};
-#define PICK(texts) pick(texts, (int)(sizeof(texts) / sizeof((texts)[0])))
 #define RESOURCES 60
 
 static apr_time_t random_time(void)
