@@ -1,6 +1,7 @@
 /* What commands work on: settings, database, stores, and options that several commands know. */
 #include "ctl.h"
 
+#include "../core/app/audit.h"
 #include "../core/fhir/binary.h"
 
 fhir_error_t *fhir_ctl_settings(fhir_ctl_t *ctl)
@@ -37,13 +38,17 @@ fhir_error_t *fhir_ctl_stores(fhir_ctl_t *ctl)
 
 fhir_error_t *fhir_ctl_app(fhir_ctl_t *ctl)
 {
+    fhir_audit_stream_t stream;
     FHIR_TRY(fhir_ctl_meta(ctl));
     /* Stores stay closed: they belong to the user that httpd runs as, and opening one may make its directory. */
     ctl->settings->catalog = fhir_store_catalog_create(ctl->pool);
     /* Whoever runs this may choose ids, whatever the site lets its clients do. */
     ctl->settings->update_create = 1;
     ctl->settings->database_pool_size = 2;
-    return fhir_app_open(&ctl->app, ctl->settings, &ctl->log, ctl->pool);
+    FHIR_TRY(fhir_app_open(&ctl->app, ctl->settings, &ctl->log, ctl->pool));
+    FHIR_TRY(fhir_audit_open_stream(&stream, ctl->settings, ctl->pool));
+    fhir_audit_set_stream(ctl->app, &stream);
+    return NULL;
 }
 
 fhir_error_t *fhir_ctl_project(const char **id, fhir_ctl_t *ctl)

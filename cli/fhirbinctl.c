@@ -18,15 +18,28 @@ static void write_log(void *baton, fhir_log_level_t level, apr_status_t status, 
     fprintf(stderr, "fhirbinctl: %s\n", text);
 }
 
+/* What is in brackets behind the sentence: where it is, what happened, what the system says. */
+static void add_hint(char *hints, size_t room, const char *hint)
+{
+    size_t used = strlen(hints);
+    if (hint && *hint) {
+        snprintf(hints + used, room - used, "%s%s", used ? ": " : " (", hint);
+    }
+}
+
 static int tell(const fhir_error_t *error)
 {
     char reason[256] = "";
+    char hints[2048] = "";
     if (error->status != APR_SUCCESS) {
         apr_strerror(error->status, reason, sizeof(reason));
     }
-    fprintf(stderr, "fhirbinctl: %s%s%s%s%s%s\n", error->public_text, error->detail || *reason ? " (" : "",
-            error->detail ? error->detail : "", error->detail && *reason ? ": " : "", reason,
-            error->detail || *reason ? ")" : "");
+    if (error->expression && !strstr(error->public_text, error->expression)) {
+        add_hint(hints, sizeof(hints), error->expression);
+    }
+    add_hint(hints, sizeof(hints), error->detail);
+    add_hint(hints, sizeof(hints), reason);
+    fprintf(stderr, "fhirbinctl: %s%s%s\n", error->public_text, hints, *hints ? ")" : "");
     return error->code == FHIR_ERROR_REQUIRED ? FHIR_CTL_USAGE : FHIR_CTL_FAILED;
 }
 

@@ -94,7 +94,7 @@ expect 1 '' policy check AccessPolicy/patient --project demo
 expect 2 '--project is missing' policy put "$work/patient.json"
 expect 1 'no such project' policy put --project other "$work/patient.json"
 expect 1 "can't be read" policy put --project demo "$work/nothing.json"
-expect 1 'criterion' policy put --project demo "$work/misspelt.json"
+expect 1 'AccessPolicy.resource.0..criterion' policy put --project demo "$work/misspelt.json"
 expect 1 '' policy put --project demo "$work/broken.json"
 expect 2 'no FHIR id' policy put --project demo --id 'a b' "$work/patient.json"
 expect 0 '^policy: patient$' policy put --project demo --id patient "$work/patient.json"
