@@ -31,6 +31,8 @@ static void register_hooks(apr_pool_t *pool)
     ap_hook_insert_error_filter(fhir_httpd_insert_error_filter, NULL, NULL, APR_HOOK_LAST);
     /* Counted when everything was sent. */
     ap_hook_log_transaction(fhir_httpd_count, NULL, NULL, APR_HOOK_MIDDLE);
+    /* An answer is an audit event when it is over. */
+    ap_hook_log_transaction(fhir_httpd_audit_end, NULL, NULL, APR_HOOK_MIDDLE);
     /* The section of mod_status, if that is loaded. */
     fhir_httpd_register_status();
 }

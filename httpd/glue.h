@@ -3,6 +3,7 @@
 #define FHIR_HTTPD_GLUE_H
 
 #include "../core/app/app.h"
+#include "../core/app/audit.h"
 
 #include <httpd.h>
 
@@ -13,6 +14,7 @@
 #include <http_protocol.h>
 #include <http_request.h>
 #include <mpm_common.h>
+#include <stdatomic.h>
 
 #ifdef __clang__
 /* The brigade macros of APR cast away the volatile of their own ring. */
@@ -35,11 +37,23 @@ typedef struct fhir_server_t {
     fhir_settings_t *settings;
     int slot;           /* which application of the child serves it; -1: none */
     apr_hash_t *places; /* directive's name -> fhir_place_t */
+    fhir_audit_stream_t audit_stream;
 } fhir_server_t;
 
 /* Our record of a request that is ours. */
 typedef struct fhir_exchange_record_t {
     apr_off_t received; /* bytes of the body that were read */
+    /* Of the answer, see progress.c. */
+    apr_off_t promised;                  /* bytes of the body that were given to httpd */
+    atomic_int_least64_t sent;           /* that it has written, if `tracked` */
+    int tracked;                         /* 0: too short for that */
+    int discarding;                      /* a brigade is thrown away in this moment */
+    int failed;                          /* it was broken off */
+    request_rec *r;                      /* for audit.c: these while the answer is on its way */
+    fhir_app_t *app;                     /* that made it */
+    const fhir_response_t *response;     /* NULL: nothing is to be noted, or it was */
+    struct fhir_exchange_record_t *next; /* others of this child */
+    struct fhir_exchange_record_t *before;
 } fhir_exchange_record_t;
 
 /* A request body over brigades. */
@@ -84,6 +98,26 @@ void fhir_httpd_background_stop(apr_pool_t *pchild, int graceful);
 /* listener.c */
 /* Once for each application of this child. */
 void fhir_httpd_listener_start(apr_pool_t *pchild, server_rec *s, fhir_app_t *app, const fhir_log_t *log);
+
+/* audit.c */
+/* Opens the streams of audit events, before there are children. */
+int fhir_httpd_audit_prepare(apr_pool_t *pconf, server_rec *s);
+/* In child_init: first `start` for each application, before its other threads, so that it ends after them; then
+ * `watch`, so that what is on its way at the end is written. */
+void fhir_httpd_audit_start(apr_pool_t *pchild, server_rec *s, const fhir_server_t *server, fhir_app_t *app);
+void fhir_httpd_audit_watch(apr_pool_t *pchild, server_rec *s);
+/* The answer is made, and was sent or given up. */
+void fhir_httpd_audit_begin(request_rec *r, fhir_app_t *app, const fhir_response_t *response);
+int fhir_httpd_audit_end(request_rec *r);
+
+/* progress.c */
+/* Before an answer's body; again when another answer takes its place. */
+void fhir_httpd_track_from(request_rec *r, apr_off_t content_length);
+/* The buckets behind `before` are data of the answer. */
+void fhir_httpd_track(request_rec *r, apr_bucket_brigade *brigade, apr_bucket *before);
+/* Empties a brigade that will not be sent. */
+void fhir_httpd_discard(request_rec *r, apr_bucket_brigade *brigade);
+fhir_delivery_t fhir_httpd_delivery(const request_rec *r, fhir_exchange_record_t *record);
 
 /* log_bridge.c */
 const fhir_log_t *fhir_httpd_server_log(server_rec *s, apr_pool_t *pool);

@@ -24,5 +24,6 @@ int fhir_httpd_handler(request_rec *r)
     app = fhir_httpd_app(r->server);
     request = fhir_httpd_request(r, settings);
     response = app ? fhir_app_handle(app, request) : unavailable(settings, request);
+    fhir_httpd_audit_begin(r, app, response);
     return fhir_httpd_respond(r, request, response);
 }

@@ -74,7 +74,7 @@ int fhir_httpd_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptem
         }
     }
     ap_add_version_component(pconf, "mod_fhir_binary/" FHIR_VERSION);
-    if (fhir_httpd_background_prepare(pconf, s) != OK) {
+    if (fhir_httpd_audit_prepare(pconf, s) != OK || fhir_httpd_background_prepare(pconf, s) != OK) {
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     return fhir_httpd_status_prepare(s);
@@ -116,6 +116,7 @@ static int count_slots(const server_rec *s)
 void fhir_httpd_child_init(apr_pool_t *pchild, server_rec *s)
 {
     apr_pool_t *pool = fhir_httpd_child_pool(pchild);
+    server_rec *main_server = s;
     int slots = count_slots(s);
     apps = apr_pcalloc(pchild, sizeof(fhir_app_t *) * (apr_size_t)(slots + 1));
     if (!pool) {
@@ -136,9 +137,11 @@ void fhir_httpd_child_init(apr_pool_t *pchild, server_rec *s)
                            "opening the stores; every request is answered 503 until httpd is restarted");
             continue;
         }
+        fhir_httpd_audit_start(pchild, s, server, apps[server->slot]);
         fhir_httpd_listener_start(pchild, s, apps[server->slot], log);
         fhir_httpd_background_start(pchild, s, server, apps[server->slot], log);
     }
+    fhir_httpd_audit_watch(pchild, main_server);
 }
 
 fhir_app_t *fhir_httpd_app(const server_rec *s)

@@ -83,7 +83,7 @@ static void append_eos(sender_t *sender)
 static void pass(sender_t *sender)
 {
     apr_status_t status = ap_pass_brigade(sender->r->output_filters, sender->brigade);
-    apr_brigade_cleanup(sender->brigade);
+    fhir_httpd_discard(sender->r, sender->brigade);
     sender->passed = 1;
     if (status != APR_SUCCESS || sender->r->connection->aborted) {
         sender->gone = 1;
@@ -96,7 +96,9 @@ static void append_bytes(sender_t *sender, const char *bytes, apr_off_t length)
     /* They live in the request's pool, which lives until they are sent. */
     apr_bucket *bucket =
         apr_bucket_pool_create(bytes, (apr_size_t)length, sender->r->pool, sender->r->connection->bucket_alloc);
+    apr_bucket *before = APR_BRIGADE_LAST(sender->brigade);
     APR_BRIGADE_INSERT_TAIL(sender->brigade, bucket);
+    fhir_httpd_track(sender->r, sender->brigade, before);
 }
 
 /* The descriptor again, under the sendfile flag that EnableSendfile gives here. The first file closes it. */
@@ -129,6 +131,7 @@ static void append_file(sender_t *sender, const fhir_segment_t *segment)
         apr_bucket_file_enable_mmap(bucket, 0);
         apr_bucket_file_set_buf_size(bucket, PIECE);
     }
+    fhir_httpd_track(r, sender->brigade, last_before);
 }
 
 /* Fills `buffer` with exactly `room` bytes. */
@@ -167,6 +170,7 @@ static fhir_error_t *send_stream(sender_t *sender, const fhir_segment_t *segment
     while (left > 0 && !sender->gone) {
         apr_size_t room = left < (apr_off_t)PIECE ? (apr_size_t)left : PIECE;
         char *buffer = apr_bucket_alloc(room, allocator);
+        apr_bucket *before;
         fhir_error_t *error = read_fully(segment, buffer, room, sender->r->pool);
         left -= (apr_off_t)room;
         if (!error && left == 0) {
@@ -176,7 +180,9 @@ static fhir_error_t *send_stream(sender_t *sender, const fhir_segment_t *segment
             apr_bucket_free(buffer);
             return error;
         }
+        before = APR_BRIGADE_LAST(sender->brigade);
         APR_BRIGADE_INSERT_TAIL(sender->brigade, apr_bucket_heap_create(buffer, room, apr_bucket_free, allocator));
+        fhir_httpd_track(sender->r, sender->brigade, before);
         if (left > 0) {
             pass(sender);
         }
@@ -210,9 +216,10 @@ static void answer_instead(sender_t *sender, const fhir_error_t *error)
                error->code == FHIR_ERROR_TIMEOUT;
     fhir_response_t *response = fhir_app_server_error(fhir_httpd_server(r->server)->settings, sender->request,
                                                       busy ? HTTP_SERVICE_UNAVAILABLE : HTTP_INTERNAL_SERVER_ERROR);
-    apr_brigade_cleanup(sender->brigade);
+    fhir_httpd_discard(r, sender->brigade);
     apr_table_clear(r->headers_out);
     fhir_httpd_set_head(r, response);
+    fhir_httpd_track_from(r, response->content_length);
     if (!send_segments(sender, response)) {
         append_eos(sender);
         pass(sender);
@@ -224,7 +231,8 @@ static void answer_instead(sender_t *sender, const fhir_error_t *error)
 static void break_off(sender_t *sender)
 {
     request_rec *r = sender->r;
-    apr_brigade_cleanup(sender->brigade);
+    fhir_httpd_discard(r, sender->brigade);
+    fhir_httpd_record(r)->failed = 1;
     APR_BRIGADE_INSERT_TAIL(sender->brigade,
                             ap_bucket_error_create(HTTP_BAD_GATEWAY, NULL, r->pool, r->connection->bucket_alloc));
     append_eos(sender);
@@ -256,6 +264,7 @@ int fhir_httpd_respond(request_rec *r, const fhir_request_t *request, fhir_respo
         return AP_FILTER_ERROR;
     }
     fhir_httpd_set_head(r, response);
+    fhir_httpd_track_from(r, response->content_length);
     remove_byterange_filter(r);
     sender.brigade = apr_brigade_create(r->pool, r->connection->bucket_alloc);
     if (!r->header_only && !AP_STATUS_IS_HEADER_ONLY(response->status)) {

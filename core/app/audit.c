@@ -110,6 +110,11 @@ static void take_entity(fhir_audit_event_t *event, const fhir_exchange_t *exchan
     event->entity_version = event->entity_id && version && fhir_id_valid(version) ? version : NULL;
     event->context = note->context;
     event->detail = note->detail;
+    if (note->signed_urls && *note->signed_urls > 0) {
+        event->detail =
+            apr_psprintf(exchange->pool, "%d signed URL%s issued%s%s", *note->signed_urls,
+                         *note->signed_urls > 1 ? "s" : "", note->detail ? "; " : "", note->detail ? note->detail : "");
+    }
 }
 
 static int is_secret(const char *part, apr_size_t length)
@@ -174,7 +179,7 @@ static int make_event(fhir_audit_event_t *event, const fhir_exchange_t *exchange
     event->request_id = exchange->request->request_id;
     event->status = status;
     event->outcome = outcome_of(status);
-    event->outcome_text = error ? error->public_text : NULL;
+    event->outcome_text = error ? error->public_text : exchange->audit.outcome;
     event->flags = exchange->route.kind == FHIR_ROUTE_SIGNED ? FHIR_AUDIT_SIGNED_URL : 0;
     return 1;
 }

@@ -17,8 +17,10 @@ typedef struct fhir_audit_note_t {
     const char *version_id; /* read, written or issued */
     const char *context;    /* the Binary's security context */
     const char *query;      /* of a search whose parameters are in the body */
-    const char *detail;     /* "signed URL issued for upload", "12 signed URLs issued" */
+    const char *detail;     /* anything else that is worth knowing */
+    const char *outcome;    /* what was answered, where the answer is no OperationOutcome */
     const char *code;       /* restful-interaction code, where method and route do not tell: "batch" */
+    int *signed_urls;       /* how many were issued; NULL: nobody counts */
     int interaction;        /* fhir_interaction_t; 0: by the route */
 } fhir_audit_note_t;
 

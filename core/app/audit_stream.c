@@ -4,21 +4,32 @@
 #include <apr_file_io.h>
 #include <apr_portable.h>
 #include <errno.h>
+#include <poll.h>
 #include <syslog.h>
 #include <unistd.h>
+
+#define READER_TIME 1000 /* milliseconds */
 
 int fhir_audit_streams(const fhir_audit_stream_t *stream)
 {
     return stream->descriptor >= 0 || stream->to_syslog;
 }
 
-/* 0, or what went wrong. A rest is written too: to a pipe, or where a disk became full in the middle. */
-static int write_all(int descriptor, const char *line, apr_size_t length)
+/* A pipe whose reader stands still is waited for once, not for each line. */
+static int is_ready(int descriptor, int failing)
+{
+    struct pollfd ready = {descriptor, POLLOUT, 0};
+    return poll(&ready, 1, failing ? 0 : READER_TIME) == 1;
+}
+
+/* 0, or what went wrong. A rest is written too, where a disk became full in the middle. */
+static int write_all(int descriptor, int failing, const char *line, apr_size_t length)
 {
     while (length > 0) {
         ssize_t written = write(descriptor, line, length);
-        if (written < 0 && errno != EINTR) {
-            return errno;
+        int problem = written < 0 ? errno : 0;
+        if (problem && problem != EINTR && !(problem == EAGAIN && is_ready(descriptor, failing))) {
+            return problem;
         }
         if (written > 0) {
             line += written;
@@ -36,7 +47,7 @@ void fhir_audit_stream_line(const fhir_audit_stream_t *stream, atomic_int *faili
         syslog(stream->facility | LOG_INFO, "%.*s", (int)(length - 1), line);
         return;
     }
-    problem = write_all(stream->descriptor, line, length);
+    problem = write_all(stream->descriptor, atomic_load_explicit(failing, memory_order_relaxed), line, length);
     if (problem && !atomic_exchange(failing, 1)) {
         fhir_log(log, FHIR_LOG_ERROR, APR_FROM_OS_ERROR(problem),
                  "the stream of FhirBinaryAuditLog can't be written; events go on to the database");

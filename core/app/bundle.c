@@ -53,6 +53,7 @@ fhir_error_t *fhir_bundle(fhir_response_t **response, fhir_exchange_t *exchange)
         return fhir_bundle_batch(response, &bundle);
     }
     if (fhir_json_equals(bundle.document, type, "transaction")) {
+        exchange->audit.code = "transaction";
         return fhir_bundle_transaction(response, &bundle);
     }
     return refuse(exchange, FHIR_ERROR_INVALID, "Bundle.type",

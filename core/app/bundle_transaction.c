@@ -1,5 +1,6 @@
 /* A transaction: everything that can be refused is, then all writes are made current at once, or none is (FHIR R4
  * http.html#trules: the order of the entries makes no difference). */
+#include "outcome_map.h"
 #include "resource_answer.h"
 #include "transaction.h"
 
@@ -70,8 +71,10 @@ static fhir_error_t *each(fhir_transact_t *transact, step_fn step)
     for (i = 0; i < transact->count; i++) {
         fhir_part_t *part = &transact->parts[i];
         FHIR_TRY(fhir_transact_check_time(transact));
+        transact->failed = part;
         FHIR_TRY(fhir_bundle_entry_error(step(part, transact), &part->entry, transact->pool));
     }
+    transact->failed = NULL;
     return NULL;
 }
 
@@ -246,6 +249,17 @@ static void begin(fhir_transact_t *transact, const fhir_bundle_t *bundle, const 
     }
 }
 
+/* The entry that nothing of the transaction was done for is an event of its own: it may have been somebody else's. */
+static void note_refusal(const fhir_transact_t *transact, const fhir_error_t *error)
+{
+    const fhir_part_t *part = transact->failed;
+    if (part && part->exchange.app) {
+        fhir_exchange_t exchange = part->exchange;
+        exchange.audit.membership = transact->bundle->membership;
+        fhir_audit_entry(&exchange, fhir_error_http_status(error), error);
+    }
+}
+
 fhir_error_t *fhir_bundle_transaction(fhir_response_t **response, const fhir_bundle_t *bundle)
 {
     apr_pool_t *pool = bundle->exchange->pool;
@@ -261,7 +275,10 @@ fhir_error_t *fhir_bundle_transaction(fhir_response_t **response, const fhir_bun
         apr_pool_destroy(transact.pool);
         begin(&transact, bundle, entries, end);
     }
-    FHIR_TRY(error);
+    if (error) {
+        note_refusal(&transact, error);
+        return error;
+    }
     fhir_transact_answer(response, &transact);
     return NULL;
 }

@@ -251,6 +251,7 @@ fhir_response_t *fhir_app_handle(fhir_app_t *app, fhir_request_t *request)
     exchange.pool = request->pool;
     exchange.medplum = medplum && strcmp(medplum, "extended") == 0;
     exchange.query = apr_array_make(request->pool, 0, sizeof(fhir_parameter_t));
+    exchange.audit.signed_urls = apr_pcalloc(request->pool, sizeof(int));
     fhir_route(&exchange.route, app->settings, request->path, request->pool);
     response = respond(&exchange);
     add_request_ids(response, request);

@@ -39,6 +39,7 @@ void fhir_exchange_for_entry(fhir_exchange_t *exchange, const fhir_exchange_t *o
     exchange->medplum = outer->medplum;
     exchange->in_bundle = 1;
     exchange->query = apr_array_make(request->pool, 0, sizeof(fhir_parameter_t));
+    exchange->audit.signed_urls = apr_pcalloc(request->pool, sizeof(int));
     fhir_route(&exchange->route, outer->settings, request->path, request->pool);
 }
 

@@ -26,11 +26,11 @@ static void add_json(fhir_response_t *response, const char *json)
 }
 
 /* RFC 6749 section 5.2. */
-static fhir_response_t *oauth_error(const fhir_exchange_t *exchange, int status, const char *code,
-                                    const char *description)
+static fhir_response_t *oauth_error(fhir_exchange_t *exchange, int status, const char *code, const char *description)
 {
     fhir_response_t *response = fhir_response_create(status, exchange->pool);
     fhir_text_t json;
+    exchange->audit.outcome = description;
     fhir_text_init(&json, exchange->pool);
     fhir_text_addf(&json, "{\"error\":\"%s\",\"error_description\":", code);
     fhir_text_add_json_string(&json, description);
@@ -146,11 +146,21 @@ static fhir_error_t *grant(fhir_response_t **response, const fhir_exchange_t *ex
     return NULL;
 }
 
-static fhir_error_t *refuse(fhir_response_t **response, const fhir_exchange_t *exchange, const char *code,
+static fhir_error_t *refuse(fhir_response_t **response, fhir_exchange_t *exchange, const char *code,
                             const char *description)
 {
     *response = oauth_error(exchange, 400, code, description);
     return NULL;
+}
+
+/* For the audit trail: who wants to be let in. What is no client id may be a secret in the wrong place. */
+static void note_client(fhir_exchange_t *exchange, const char *client_id)
+{
+    if (fhir_is_uuid(client_id)) {
+        exchange->principal.key.kind = FHIR_PRINCIPAL_CLIENT;
+        exchange->principal.key.issuer = "";
+        exchange->principal.key.subject = client_id;
+    }
 }
 
 static fhir_error_t *grant_to_client(fhir_response_t **response, fhir_exchange_t *exchange, const token_form_t *form)
@@ -171,12 +181,14 @@ static fhir_error_t *grant_to_client(fhir_response_t **response, fhir_exchange_t
     if (!scope_valid(scope)) {
         return refuse(response, exchange, "invalid_scope", "The scope holds characters that are not allowed.");
     }
+    note_client(exchange, form->client_id);
     error = fhir_authenticate_client(&client, exchange, form->client_id, form->client_secret);
     if (error && error->code == FHIR_ERROR_UNAUTHENTICATED) {
         *response = oauth_error(exchange, form->by_header ? 401 : 400, "invalid_client", error->public_text);
         return NULL;
     }
     FHIR_TRY(error);
+    exchange->audit.membership = apr_pmemdup(exchange->pool, &client.membership, sizeof(client.membership));
     if (!client.membership.profile) {
         /* The SDK keeps logins apart by their profile: a client without one is its own, as auth/me says too. */
         client.membership.profile = apr_pstrcat(exchange->pool, "ClientApplication/", client.id, NULL);

@@ -2,6 +2,7 @@
 #include "operate.h"
 
 #include "../fhir/json_document.h"
+#include "audit.h"
 #include "exchange.h"
 
 #include <apr_strings.h>
@@ -71,12 +72,14 @@ fhir_error_t *fhir_operate(int *status, const char **text, fhir_app_t *app, cons
 {
     fhir_request_t *request;
     fhir_response_t *response;
+    const fhir_delivery_t delivery = {0, 0, 1};
     FHIR_TRY(make_request(&request, app, operation, pool));
     response = fhir_app_handle(app, request);
     if (response->status >= 500 && response->error) {
         fhir_log_error(app->log, FHIR_LOG_WARNING, response->error, operation->path);
     }
     *status = response->status;
+    fhir_app_finished(app, response, &delivery);
     return collect(text, response, pool);
 }
 

@@ -32,6 +32,9 @@ static const char *sign(const fhir_presigner_t *presigner, const char *method, c
     presign.membership_id = presigner->membership_id;
     presign.key_id = presigner->key.id;
     presign.expires = presigner->expires;
+    if (exchange->audit.signed_urls) {
+        (*exchange->audit.signed_urls)++;
+    }
     return fhir_presign_url(exchange->settings->storage_base_url, &presign, presigner->key.bytes,
                             sizeof(presigner->key.bytes), exchange->pool);
 }
@@ -186,6 +189,7 @@ fhir_error_t *fhir_presigned_url(fhir_response_t **response, fhir_exchange_t *ex
     FHIR_TRY(fhir_exchange_resource_format(&format, exchange));
     FHIR_TRY(upload_of_query(&upload, exchange));
     FHIR_TRY(upload_of_body(&upload, exchange));
+    exchange->audit.detail = upload ? "for upload" : NULL;
     FHIR_TRY(fhir_access(&facts, exchange, upload ? FHIR_INTERACTION_UPDATE : FHIR_INTERACTION_READ, NULL));
     if (!facts.current) {
         return fhir_binary_not_found(exchange->pool);

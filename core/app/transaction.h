@@ -41,7 +41,8 @@ typedef struct fhir_transact_t {
     fhir_part_t *parts;
     int count;
     fhir_bundle_links_t *links;
-    apr_hash_t *conditional; /* conditional references that were looked up -> reference */
+    const fhir_part_t *failed; /* whose step was refused; NULL: none's */
+    apr_hash_t *conditional;   /* conditional references that were looked up -> reference */
 } fhir_transact_t;
 
 /* bundle_transaction.c */

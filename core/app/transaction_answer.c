@@ -106,6 +106,11 @@ static void add_write(fhir_bundle_text_t *text, const fhir_part_t *part, const f
     fhir_entry_answer_add(text, &answer, 1, pool);
 }
 
+static int binary_status(const fhir_part_t *part)
+{
+    return part->binary_change == FHIR_CHANGE_DELETE ? 204 : part->binary_change == FHIR_CHANGE_CREATE ? 201 : 200;
+}
+
 static void add_binary(fhir_bundle_text_t *text, const fhir_part_t *part, const fhir_transact_t *transact,
                        apr_pool_t *pool)
 {
@@ -118,9 +123,7 @@ static void add_binary(fhir_bundle_text_t *text, const fhir_part_t *part, const 
     }
     if (error || response->error || answer.status >= 400) {
         memset(&answer, 0, sizeof(answer));
-        answer.status = part->binary_change == FHIR_CHANGE_DELETE   ? 204
-                        : part->binary_change == FHIR_CHANGE_CREATE ? 201
-                                                                    : 200;
+        answer.status = binary_status(part);
         answer.full_url = apr_pstrcat(pool, transact->exchange.settings->fhir_base, "Binary/", binary->id, NULL);
     }
     answer.etag = apr_psprintf(pool, "W/\"%s\"", binary->version_id);
@@ -135,6 +138,23 @@ static void add_nothing(fhir_bundle_text_t *text, apr_pool_t *pool)
     fhir_entry_answer_add(text, &answer, 1, pool);
 }
 
+/* Reads are answered like requests of their own, and noted there. */
+static void note(const fhir_part_t *part, const fhir_transact_t *transact, int status, const char *version_id,
+                 apr_pool_t *pool)
+{
+    fhir_exchange_t exchange = part->exchange;
+    exchange.pool = pool;
+    exchange.audit.membership = transact->bundle->membership;
+    exchange.audit.version_id = version_id;
+    if (part->kind == FHIR_PART_WRITE) {
+        exchange.audit.id = part->write.result->id;
+    } else if (part->kind == FHIR_PART_BINARY) {
+        exchange.audit.id = part->binary_part.result->id;
+        exchange.audit.context = part->binary_part.result->security_context;
+    }
+    fhir_audit_entry(&exchange, status, NULL);
+}
+
 static void add_part(fhir_bundle_text_t *text, const fhir_part_t *part, const fhir_transact_t *transact,
                      const shown_t *shown, int *next, apr_pool_t *pool)
 {
@@ -145,16 +165,19 @@ static void add_part(fhir_bundle_text_t *text, const fhir_part_t *part, const fh
         break;
     case FHIR_PART_BINARY:
         add_binary(text, part, transact, pool);
+        note(part, transact, binary_status(part), part->binary_part.result->version_id, pool);
         break;
     case FHIR_PART_WRITE:
         add_write(text, part, transact,
                   is_there ? APR_ARRAY_IDX(shown->resources, *next, const fhir_resource_t *) : NULL,
                   is_there ? APR_ARRAY_IDX(shown->edits, *next, const apr_array_header_t *) : NULL, pool);
         *next += is_shown(part);
+        note(part, transact, status_of(part), part->write.result->version_id, pool);
         break;
     case FHIR_PART_NOTHING:
     default:
         add_nothing(text, pool);
+        note(part, transact, 204, NULL, pool);
         break;
     }
 }
