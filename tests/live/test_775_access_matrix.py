@@ -87,7 +87,7 @@ def under_context(world, result, name, who, row, expected, answer, ok):
     if expected == "yes":
         return None if answer.status in ok else f"got {answer.status} {answer.body[:200]}"
     nothing = world.binary("unknown")
-    if row in HIDDEN.get(who, ()) and row != "none":
+    if answer.status == 403 and row in HIDDEN.get(who, ()) and row != "none":
         context = world.contexts[row]
         result.refusal(name, who, row, answer, context, context.split("/_history")[0])
     return refused(answer, int(expected), nothing, context=False)

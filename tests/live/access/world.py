@@ -2,6 +2,7 @@
 import base64
 import dataclasses
 import json
+import re
 import uuid
 
 from harness import checks, httpd, signing
@@ -10,6 +11,7 @@ from harness.client import Client
 from . import wiring
 from .wiring import FHIR, bundle_of, entry
 
+OF_BEFORE = ("outside", "binary")  # contexts that can't be given
 ISSUER, AUDIENCE = "https://issuer.example", "ours"
 SHARED = {"tag": [{"system": "urn:test", "code": "shared"}]}
 REPORTS = ("DocumentReference", "DiagnosticReport")
@@ -25,7 +27,7 @@ POLICIES = {
 }
 SCOPES = {
     "launch": "patient/*.rs", "launch-w": "patient/*.cruds", "binary-r": "user/Binary.r",
-    "tagged": "user/Binary.cruds?_tag=urn:test|shared user/Media.rs user/DocumentReference.rs user/DiagnosticReport.rs",
+    "tagged": "user/Binary.cruds?_tag=urn:test|shared user/Patient.rs user/Media.rs user/DocumentReference.rs user/DiagnosticReport.rs",
 }
 
 
@@ -252,7 +254,8 @@ class World:
         who = "elsewhere" if row == "theirs" else "admin"
         names = row[5:].split(">") if row.startswith("gone-") else row.split(">")
         content = f"content of {row}".encode()
-        body = binary_body(content, self.contexts[names[0]])
+        given = self.own if names[0] in OF_BEFORE else self.contexts[names[0]]
+        body = binary_body(content, given)
         made = self.batch(who, [entry("POST", "Binary", body)] * count)
         targets = []
         for one in made:
@@ -262,9 +265,19 @@ class World:
             self.change_all(targets, lambda one: entry("PUT", one.place, binary_body(content, self.contexts[names[1]], id=one.id)))
         if row.startswith("gone-"):
             self.change_all(targets, lambda one: entry("DELETE", one.place))
-        for one in targets:
-            one.context, one.gone = self.contexts[names[-1]], row.startswith("gone-")
+        if names[0] in OF_BEFORE:
+            self.write_context(targets, self.contexts[names[0]])
+        context = self.contexts[names[-1]]
+        for one in targets:  # a URL of ours is stored as the reference that it is
+            one.context, one.gone = context and context.replace(self.server.fhir_base, ""), row.startswith("gone-")
         return targets
+
+    def write_context(self, targets, context):
+        """As an older version of the server stored it."""
+        ids = ",".join(f"'{one.version}'" for one in targets)
+        superuser = re.sub(r"user=\S+", "user=postgres", self.server.conninfo)
+        self.server.postgres.query(superuser, "SET session_replication_role = replica; UPDATE fhir_binary.binary_version "
+                                              f"SET security_context = '{context}' WHERE version_id IN ({ids})")
 
     def change_all(self, targets, change):
         self.batch(targets[0].owner, [change(one) for one in targets])
