@@ -1,6 +1,7 @@
 /* The way from a principal to the facts about a Binary and the decision. No other file decides about Binaries. */
 #include "access.h"
 
+#include "preconditions.h"
 #include "rights.h"
 #include "security_context.h"
 
@@ -153,7 +154,7 @@ fhir_error_t *fhir_access(fhir_binary_facts_t *facts, fhir_exchange_t *exchange,
     FHIR_TRY(fhir_rights(&facts->membership, exchange));
     decision = fhir_decision_of(exchange, facts->membership, interaction, BINARY);
     FHIR_TRY(complete_facts(&decision, facts, exchange));
-    FHIR_TRY(fhir_decide_now(exchange, &decision));
+    FHIR_TRY(fhir_as_unknown(exchange, fhir_decide_now(exchange, &decision)));
     if (!facts->current && interaction != FHIR_INTERACTION_CREATE && interaction != FHIR_INTERACTION_UPDATE) {
         return fhir_binary_not_found(exchange->pool);
     }

@@ -53,6 +53,15 @@ fhir_error_t *fhir_check_update_target(const fhir_exchange_t *exchange, int know
     return NULL;
 }
 
+fhir_error_t *fhir_as_unknown(const fhir_exchange_t *exchange, fhir_error_t *error)
+{
+    if (error && error->code == FHIR_ERROR_NOT_FOUND && exchange->request->method == FHIR_METHOD_PUT &&
+        !exchange->settings->update_create) {
+        return fhir_check_update_target(exchange, 0);
+    }
+    return error;
+}
+
 fhir_error_t *fhir_check_update_id(const char *type, const char *id, const char *sent, apr_pool_t *pool)
 {
     fhir_error_t *error;

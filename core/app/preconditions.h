@@ -8,6 +8,9 @@
 /* May the address of an update be written? INVALID: a malformed id. METHOD_NOT_ALLOWED: there is nothing, and clients
  * do not choose ids here. */
 fhir_error_t *fhir_check_update_target(const fhir_exchange_t *exchange, int known) FHIR_MUST_CHECK;
+/* What was refused because it is not to be seen answers as an id that nobody used: a PUT to one of those may be refused
+ * in its own way. Gives the error to answer with. */
+fhir_error_t *fhir_as_unknown(const fhir_exchange_t *exchange, fhir_error_t *error) FHIR_MUST_CHECK;
 /* FHIR R4 http.html#update: the resource has the id of the address. `sent` may be NULL. */
 fhir_error_t *fhir_check_update_id(const char *type, const char *id, const char *sent,
                                    apr_pool_t *pool) FHIR_MUST_CHECK;

@@ -1,6 +1,7 @@
 /* The way from a principal to a resource's facts and the decision. No other file decides about resources. */
 #include "resource_access.h"
 
+#include "preconditions.h"
 #include "rights.h"
 
 fhir_error_t *fhir_resource_not_found(const char *type, apr_pool_t *pool)
@@ -100,8 +101,18 @@ static int shows_tombstone(fhir_resource_facts_t *facts, const fhir_exchange_t *
     if (!fhir_decide_search(&restrictions, decision, exchange->pool) && restrictions->nelts == 0) {
         return 1;
     }
-    facts->current = NULL; /* `version` still says which version a write replaces */
+    facts->current = NULL;
+    facts->version = NULL;
     return 0;
+}
+
+/* Whoever brings back what was deleted takes over all that names it as its security context. */
+static fhir_error_t *refuse_revival(const fhir_exchange_t *exchange, fhir_interaction_t interaction, int was_there,
+                                    const fhir_resource_facts_t *facts)
+{
+    return was_there && !facts->current && interaction == FHIR_INTERACTION_UPDATE
+               ? fhir_as_unknown(exchange, fhir_resource_not_found(exchange->route.type, exchange->pool))
+               : NULL;
 }
 
 fhir_error_t *fhir_resource_access(fhir_resource_facts_t *facts, fhir_exchange_t *exchange,
@@ -109,11 +120,13 @@ fhir_error_t *fhir_resource_access(fhir_resource_facts_t *facts, fhir_exchange_t
 {
     const char *type = exchange->route.type;
     fhir_decision_t decision;
+    int was_there;
     FHIR_TRY(fhir_authenticate(exchange));
     FHIR_TRY(load(facts, exchange, id, version_id, fhir_expect_content(exchange, type)));
     note(exchange, interaction, facts);
     FHIR_TRY(fhir_rights(&facts->membership, exchange));
     decision = fhir_decision_of(exchange, facts->membership, interaction, type);
+    was_there = facts->current != NULL;
     if (shows_tombstone(facts, exchange, &decision)) {
         return NULL;
     }
@@ -121,7 +134,8 @@ fhir_error_t *fhir_resource_access(fhir_resource_facts_t *facts, fhir_exchange_t
     FHIR_TRY(load_rest(facts, exchange, &decision, id, version_id));
     decision.before = facts->subject;
     decision.version = subject_of_version(facts, exchange);
-    FHIR_TRY(fhir_decide_now(exchange, &decision));
+    FHIR_TRY(fhir_as_unknown(exchange, fhir_decide_now(exchange, &decision)));
+    FHIR_TRY(refuse_revival(exchange, interaction, was_there, facts));
     if (id && !facts->current && interaction != FHIR_INTERACTION_UPDATE) {
         return fhir_resource_not_found(type, exchange->pool);
     }

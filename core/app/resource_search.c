@@ -4,6 +4,7 @@
 #include "access.h"
 #include "attachment_urls.h"
 #include "bundle_text.h"
+#include "included.h"
 #include "resource_access.h"
 #include "resource_answer.h"
 #include "resource_body.h"
@@ -116,27 +117,12 @@ static void end_entry(fhir_bundle_text_t *bundle, const char *mode)
     fhir_bundle_entry_end(bundle);
 }
 
-/* Both in one array, matches first: their attachments are looked up together. */
-static apr_array_header_t *permitted(const fhir_exchange_t *exchange, const fhir_search_page_t *page,
-                                     const fhir_membership_t *membership)
-{
-    apr_array_header_t *all = apr_array_copy(exchange->pool, page->matches);
-    int i;
-    for (i = 0; i < page->included->nelts; i++) {
-        const fhir_resource_t *resource = APR_ARRAY_IDX(page->included, i, const fhir_resource_t *);
-        if (fhir_may_read_resource(exchange, membership, resource)) {
-            APR_ARRAY_PUSH(all, const fhir_resource_t *) = resource;
-        }
-    }
-    return all;
-}
-
 static fhir_error_t *add_resources(fhir_bundle_text_t *bundle, const fhir_exchange_t *exchange,
                                    const fhir_search_t *search, const fhir_search_page_t *page,
                                    const fhir_membership_t *membership)
 {
     static const fhir_view_t whole = {FHIR_SUMMARY_FALSE, NULL};
-    apr_array_header_t *all = permitted(exchange, page, membership);
+    apr_array_header_t *all = fhir_matches_and_included(exchange, search, page, membership);
     apr_array_header_t *edits;
     int i;
     FHIR_TRY(fhir_attachment_edits(&edits, exchange, membership, all));

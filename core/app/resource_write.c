@@ -91,9 +91,7 @@ void fhir_write_stands_on(fhir_resource_write_t *write, const fhir_resource_fact
 {
     write->before = facts->subject;
     write->current = facts->current && facts->current->body ? facts->current : NULL;
-    write->decided_version = facts->current   ? facts->current->version_id
-                             : facts->version ? facts->version->version_id
-                                              : NULL;
+    write->decided_version = facts->current ? facts->current->version_id : NULL;
 }
 
 /* ---- preparing ---- */

@@ -1,0 +1,147 @@
+/* Included resources: each must be permitted, and reached by permitted ones alone (FHIR R4 search.html#include). */
+#include "included.h"
+
+#include "resource_access.h"
+#include "rights.h"
+
+#include <apr_hash.h>
+#include <apr_strings.h>
+#include <string.h>
+
+/* A resource on the page. */
+typedef struct node_t {
+    const fhir_resource_t *resource;
+    const apr_array_header_t *values;
+    int is_match;
+    int kept;
+} node_t;
+
+typedef struct graph_t {
+    const fhir_exchange_t *exchange;
+    const fhir_search_t *search;
+    apr_array_header_t *nodes; /* of node_t: the matches, and what is included and permitted */
+    apr_hash_t *by_name;       /* `Type/id` -> node_t */
+} graph_t;
+
+static const char *name_of(const char *type, const char *id, apr_pool_t *pool)
+{
+    return apr_pstrcat(pool, type, "/", id, NULL);
+}
+
+static void add_node(graph_t *graph, const fhir_resource_t *resource, int is_match)
+{
+    const fhir_addresses_t addresses = fhir_exchange_addresses(graph->exchange);
+    apr_pool_t *pool = graph->exchange->pool;
+    fhir_subject_t *subject = fhir_subject_of_resource(resource, pool);
+    node_t *node = apr_array_push(graph->nodes);
+    fhir_subject_complete(subject, &addresses, pool);
+    node->resource = resource;
+    node->values = subject->values;
+    node->is_match = is_match;
+    node->kept = is_match;
+}
+
+/* Would the include lead from a resource with this row to what the row names, or back? */
+static int follows(const fhir_include_t *include, const node_t *from, const fhir_index_value_t *row,
+                   int starts_at_match)
+{
+    return (include->iterate || starts_at_match) && strcmp(include->type, from->resource->type) == 0 &&
+           (strcmp(include->name, "*") == 0 || strcmp(include->name, row->name) == 0) &&
+           (!include->target || strcmp(include->target, row->system) == 0);
+}
+
+/* One link of the page, by which either end brings the other. 1: something was kept. */
+static int follow_row(graph_t *graph, node_t *from, const fhir_index_value_t *row)
+{
+    node_t *to =
+        row->type == FHIR_SEARCH_REFERENCE && row->code
+            ? apr_hash_get(graph->by_name, name_of(row->system, row->code, graph->exchange->pool), APR_HASH_KEY_STRING)
+            : NULL;
+    int i;
+    if (!to || to->kept == from->kept) {
+        return 0;
+    }
+    for (i = 0; i < graph->search->includes->nelts; i++) {
+        const fhir_include_t *include = &APR_ARRAY_IDX(graph->search->includes, i, fhir_include_t);
+        if (from->kept && !include->reverse && follows(include, from, row, from->is_match)) {
+            return to->kept = 1;
+        }
+        if (to->kept && include->reverse && follows(include, from, row, to->is_match)) {
+            return from->kept = 1;
+        }
+    }
+    return 0;
+}
+
+static int follow_all(graph_t *graph)
+{
+    int found = 0;
+    int i;
+    int j;
+    for (i = 0; i < graph->nodes->nelts; i++) {
+        node_t *node = &APR_ARRAY_IDX(graph->nodes, i, node_t);
+        for (j = 0; j < node->values->nelts; j++) {
+            found |= follow_row(graph, node, &APR_ARRAY_IDX(node->values, j, fhir_index_value_t));
+        }
+    }
+    return found;
+}
+
+static int iterates(const fhir_search_t *search)
+{
+    int i;
+    for (i = 0; i < search->includes->nelts; i++) {
+        if (APR_ARRAY_IDX(search->includes, i, fhir_include_t).iterate) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* The array without what hidden resources alone lead to. Each round goes one step further from the matches. */
+static void keep_reached(apr_array_header_t *resources, int matches, const fhir_exchange_t *exchange,
+                         const fhir_search_t *search)
+{
+    graph_t graph = {exchange, search, NULL, NULL};
+    int kept = 0;
+    int i;
+    graph.nodes = apr_array_make(exchange->pool, resources->nelts, sizeof(node_t));
+    graph.by_name = apr_hash_make(exchange->pool);
+    for (i = 0; i < resources->nelts; i++) {
+        add_node(&graph, APR_ARRAY_IDX(resources, i, const fhir_resource_t *), i < matches);
+    }
+    for (i = 0; i < graph.nodes->nelts; i++) {
+        node_t *node = &APR_ARRAY_IDX(graph.nodes, i, node_t);
+        apr_hash_set(graph.by_name, name_of(node->resource->type, node->resource->id, exchange->pool),
+                     APR_HASH_KEY_STRING, node);
+    }
+    for (i = 0; i < graph.nodes->nelts && follow_all(&graph); i++) {
+    }
+    for (i = 0; i < graph.nodes->nelts; i++) {
+        const node_t *node = &APR_ARRAY_IDX(graph.nodes, i, node_t);
+        if (node->kept) {
+            APR_ARRAY_IDX(resources, kept++, const fhir_resource_t *) = node->resource;
+        }
+    }
+    resources->nelts = kept;
+}
+
+apr_array_header_t *fhir_matches_and_included(const fhir_exchange_t *exchange, const fhir_search_t *search,
+                                              const fhir_search_page_t *page, const fhir_membership_t *membership)
+{
+    apr_array_header_t *all = apr_array_copy(exchange->pool, page->matches);
+    int hidden = 0;
+    int i;
+    for (i = 0; i < page->included->nelts; i++) {
+        const fhir_resource_t *resource = APR_ARRAY_IDX(page->included, i, const fhir_resource_t *);
+        if (fhir_may_read_resource(exchange, membership, resource)) {
+            APR_ARRAY_PUSH(all, const fhir_resource_t *) = resource;
+        } else {
+            hidden = 1;
+        }
+    }
+    if (hidden && iterates(search)) {
+        keep_reached(all, page->matches->nelts, exchange, search);
+    }
+    return all;
+}
