@@ -51,8 +51,11 @@ static void make_rows(void)
         "NULL), 'name' || n % 5000, 'Name' || n % 5000 FROM fhir_binary.plan_numbers",
         "INSERT INTO fhir_binary.resource_reference SELECT key, v.name, fhir_binary.search_term(p, 'Observation', "
         "v.name, 'p' || n % 1000), fhir_binary.search_term(p, 'Observation', v.name, 'v' || n), 'Patient', 'p' || n "
-        "% 1000, 'urn:i', 'v' || n FROM fhir_binary.plan_numbers CROSS JOIN (VALUES ('subject'), ('patient')) v "
-        "(name)",
+        "% 1000, 'urn:i', 'v' || n FROM fhir_binary.plan_numbers CROSS JOIN (VALUES ('subject'), ('patient'), "
+        "('_compartment')) v (name)",
+        "INSERT INTO fhir_binary.resource (project_id, type, id, version_id, sequence, deleted, last_updated) "
+        "SELECT '@', 'AccessPolicy', 'p' || n, gen_random_uuid(), 1, false, timestamptz 'epoch' FROM "
+        "generate_series(0, 999) n",
         "INSERT INTO fhir_binary.resource_date SELECT key, 'date', fhir_binary.search_term(p, 'Observation', 'date', "
         "NULL), n * 3600000000::bigint, n * 3600000000::bigint + 3599999999 FROM fhir_binary.plan_numbers",
         "INSERT INTO fhir_binary.resource_uri SELECT key, '_profile', fhir_binary.search_term(p, 'Observation', "
@@ -277,8 +280,122 @@ static void includes(void)
     expect_cost("_revinclude", &query, 120);
 }
 
+static fhir_restriction_t *restrict_to(fhir_search_t *search, const char *const *patients)
+{
+    apr_array_header_t *restrictions = apr_array_make(pool, 1, sizeof(fhir_restriction_t));
+    fhir_restriction_t *restriction = apr_array_push(restrictions);
+    restriction->alternatives = apr_array_make(pool, 2, sizeof(const apr_array_header_t *));
+    for (; *patients; patients++) {
+        fhir_search_t one = search_for(search->type);
+        add_code(&one, "status", FHIR_SEARCH_TOKEN, "final");
+        add_code(&one, "_compartment", FHIR_SEARCH_REFERENCE, *patients)->system = "Patient";
+        APR_ARRAY_PUSH(restriction->alternatives, const apr_array_header_t *) = one.criteria;
+    }
+    search->restrictions = restrictions;
+    return restriction;
+}
+
+static void restrictions(void)
+{
+    static const char *const one[] = {"p7", NULL};
+    static const char *const three[] = {"p7", "p8", "p9", NULL};
+    fhir_search_t search = search_for("Observation");
+    fhir_search_t never = search_for("Observation");
+    fhir_restriction_t *restriction;
+    (void)restrict_to(&search, one);
+    expect("one compartment", &search, 200);
+    add_code(&search, "code", FHIR_SEARCH_TOKEN, "c7");
+    search.total = FHIR_TOTAL_ACCURATE;
+    expect("one compartment and a code, with total", &search, 200);
+    search = search_for("Observation");
+    (void)restrict_to(&search, three);
+    search.total = FHIR_TOTAL_ACCURATE;
+    expect("three compartments", &search, 600);
+    restriction = restrict_to(&search, one);
+    add_criterion(&never, "status", FHIR_SEARCH_TOKEN, FHIR_MODIFIER_NOT)->code = "final";
+    APR_ARRAY_PUSH(restriction->alternatives, const apr_array_header_t *) = never.criteria;
+    search.total = FHIR_TOTAL_NONE;
+    expect("a compartment, or what no index finds: newest first", &search, 100);
+    restriction->alternatives->nelts = 0;
+    search.total = FHIR_TOTAL_ACCURATE;
+    expect("nothing is permitted", &search, 50);
+}
+
+/* ---- loads: however large the tables are and however small they were when the plan was made ---- */
+
+static void expect_load(fhir_pg_statement_id_t statement, const char *arguments, double most)
+{
+    fhir_pg_connection_t *connection;
+    PGresult *result = NULL;
+    cost_t cost = {.worst = ""};
+    double loops = 0;
+    call = call_for(pool);
+    FHIR_ASSERT_OK(fhir_pg_acquire(&connection, meta, 1, &call));
+    CU_ASSERT_EQUAL(connection->prepared[statement], 1);
+    FHIR_ASSERT_OK(fhir_pg_text_query(&result, connection,
+                                      apr_psprintf(pool,
+                                                   "EXPLAIN (ANALYZE, TIMING OFF, COSTS OFF, SUMMARY OFF) "
+                                                   "EXECUTE fhir_%d (%s)",
+                                                   (int)statement, arguments),
+                                      call.deadline, &call));
+    for (int row = 0; result && row < PQntuples(result); row++) {
+        look_at(&cost, PQgetvalue(result, row, 0), &loops);
+        if (getenv("FHIR_TEST_PLANS")) {
+            printf("%s\n", PQgetvalue(result, row, 0));
+        }
+    }
+    if (cost.sequential || cost.rows > most) {
+        printf("load %d: %.0f rows instead of %.0f at most, in:%s\n", (int)statement, cost.rows, most, cost.worst);
+    }
+    CU_ASSERT_FALSE(cost.sequential);
+    CU_ASSERT_TRUE(cost.rows <= most);
+    PQclear(result);
+    fhir_pg_release(meta, connection);
+}
+
+static fhir_client_t member;
+static const char *member_version;
+
+/* Plans are made here, while there is next to nothing. */
+static void prepare_loads(void)
+{
+    fhir_binary_facts_t facts;
+    fhir_resource_facts_t resource;
+    fhir_version_change_t change;
+    const fhir_binary_t *made;
+    fhir_principal_key_t key;
+    member = make_client(project);
+    key = key_of(&member);
+    set_membership(&member, ",\"accessPolicy\":{\"reference\":\"AccessPolicy/p7\"}");
+    for (int i = 0; i < 2; i++) {
+        change = change_of(FHIR_CHANGE_UPDATE, project, "x");
+        change.may_create = 1;
+        change.security_context = i ? "Observation/o7" : "Observation/o8";
+        FHIR_ASSERT_OK(fhir_meta_commit(&made, meta, &change, &call));
+        member_version = member_version && i ? member_version : made->version_id;
+    }
+    for (int with_content = 0; with_content < 2; with_content++) {
+        FHIR_ASSERT_OK(fhir_meta_load_binary(&facts, meta, &key, "x", NULL, with_content, &call));
+        FHIR_ASSERT_OK(fhir_meta_load_binary(&facts, meta, &key, "x", member_version, with_content, &call));
+        FHIR_ASSERT_OK(fhir_meta_load_resource(&resource, meta, &key, "Observation", "o7", NULL, with_content, &call));
+    }
+}
+
+static void loads(void)
+{
+    const char *key = apr_psprintf(pool, "'%s', '1', ''", member.id);
+    const char *binary = apr_psprintf(pool, "%s, 'x'", key);
+    const char *version = apr_psprintf(pool, "%s, '%s'", binary, member_version);
+    expect_load(FHIR_PG_LOAD_CURRENT, binary, 3);
+    expect_load(FHIR_PG_LOAD_CURRENT_CONTENT, binary, 3);
+    expect_load(FHIR_PG_LOAD_VERSION, version, 3);
+    expect_load(FHIR_PG_LOAD_VERSION_CONTENT, version, 3);
+    expect_load(FHIR_PG_LOAD_RESOURCE, apr_psprintf(pool, "%s, 'Observation', 'o7'", key), 3);
+}
+
 static void every_kind(void)
 {
+    restrictions();
     tokens();
     references();
     texts();
@@ -292,8 +409,11 @@ static void without_statistics(void)
     open_meta(1);
     sql("ALTER TABLE fhir_binary.resource SET (autovacuum_enabled = off)");
     project = make_project();
+    sql("TRUNCATE fhir_binary.resource, fhir_binary.resource_version, fhir_binary.attachment");
+    prepare_loads();
     make_rows();
     every_kind();
+    loads();
 }
 
 static void with_statistics(void)
