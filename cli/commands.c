@@ -15,7 +15,8 @@ const fhir_ctl_command_t fhir_ctl_commands[] = {
     {"project list", "[--json]", "list the projects", NULL, fhir_ctl_project_list},
     {"project disable", "PROJECT", "refuse all members of a project (id or name)", NULL, fhir_ctl_project_disable},
     {"project enable", "PROJECT", "undo a project disable", NULL, fhir_ctl_project_enable},
-    {"project default-policy", "PROJECT AccessPolicy-ID|none", "say what members may do who have no policy of their own",
+    {"project default-policy", "PROJECT AccessPolicy-ID|none",
+     "say what members may do who have no policy of their own",
      "Without a default policy they may do nothing. Administrators need none.\n"
      "\n"
      "  fhirbinctl project default-policy demo AccessPolicy/readers",
