@@ -8,6 +8,9 @@
 #include <apr_strings.h>
 #include <string.h>
 
+/* Further than the database goes. */
+#define ROUNDS_MAX 64
+
 /* A resource on the page. */
 typedef struct node_t {
     const fhir_resource_t *resource;
@@ -16,11 +19,19 @@ typedef struct node_t {
     int kept;
 } node_t;
 
+/* A reference from one resource of the page to another. */
+typedef struct link_t {
+    node_t *from;
+    node_t *to;
+    const fhir_index_value_t *row;
+} link_t;
+
 typedef struct graph_t {
     const fhir_exchange_t *exchange;
     const fhir_search_t *search;
     apr_array_header_t *nodes; /* of node_t: the matches, and what is included and permitted */
     apr_hash_t *by_name;       /* `Type/id` -> node_t */
+    apr_array_header_t *links; /* of link_t */
 } graph_t;
 
 static const char *name_of(const char *type, const char *id, apr_pool_t *pool)
@@ -50,41 +61,71 @@ static int follows(const fhir_include_t *include, const node_t *from, const fhir
            (!include->target || strcmp(include->target, row->system) == 0);
 }
 
-/* One link of the page, by which either end brings the other. 1: something was kept. */
-static int follow_row(graph_t *graph, node_t *from, const fhir_index_value_t *row)
+/* 1: an end of the link brought the other. */
+static int follow(const graph_t *graph, const link_t *link)
 {
-    node_t *to =
-        row->type == FHIR_SEARCH_REFERENCE && row->code
-            ? apr_hash_get(graph->by_name, name_of(row->system, row->code, graph->exchange->pool), APR_HASH_KEY_STRING)
-            : NULL;
+    node_t *from = link->from;
+    node_t *to = link->to;
     int i;
-    if (!to || to->kept == from->kept) {
+    if (to->kept == from->kept) {
         return 0;
     }
     for (i = 0; i < graph->search->includes->nelts; i++) {
         const fhir_include_t *include = &APR_ARRAY_IDX(graph->search->includes, i, fhir_include_t);
-        if (from->kept && !include->reverse && follows(include, from, row, from->is_match)) {
-            return to->kept = 1;
-        }
-        if (to->kept && include->reverse && follows(include, from, row, to->is_match)) {
-            return from->kept = 1;
+        const node_t *start = include->reverse ? to : from;
+        if (start->kept && follows(include, from, link->row, start->is_match)) {
+            from->kept = 1;
+            to->kept = 1;
+            return 1;
         }
     }
     return 0;
 }
 
-static int follow_all(graph_t *graph)
+static int follow_all(const graph_t *graph)
 {
     int found = 0;
     int i;
-    int j;
-    for (i = 0; i < graph->nodes->nelts; i++) {
-        node_t *node = &APR_ARRAY_IDX(graph->nodes, i, node_t);
-        for (j = 0; j < node->values->nelts; j++) {
-            found |= follow_row(graph, node, &APR_ARRAY_IDX(node->values, j, fhir_index_value_t));
-        }
+    for (i = 0; i < graph->links->nelts; i++) {
+        found |= follow(graph, &APR_ARRAY_IDX(graph->links, i, link_t));
     }
     return found;
+}
+
+static void add_links(graph_t *graph, node_t *from, apr_pool_t *scratch)
+{
+    int i;
+    for (i = 0; i < from->values->nelts; i++) {
+        const fhir_index_value_t *row = &APR_ARRAY_IDX(from->values, i, fhir_index_value_t);
+        node_t *to = NULL;
+        if (row->type == FHIR_SEARCH_REFERENCE && row->code) {
+            to = apr_hash_get(graph->by_name, name_of(row->system, row->code, scratch), APR_HASH_KEY_STRING);
+        }
+        if (to && to != from) {
+            link_t *link = apr_array_push(graph->links);
+            link->from = from;
+            link->to = to;
+            link->row = row;
+        }
+    }
+    apr_pool_clear(scratch);
+}
+
+/* Names first: a link may lead forward. */
+static void add_all_links(graph_t *graph)
+{
+    apr_pool_t *scratch;
+    int i;
+    apr_pool_create(&scratch, graph->exchange->pool);
+    for (i = 0; i < graph->nodes->nelts; i++) {
+        node_t *node = &APR_ARRAY_IDX(graph->nodes, i, node_t);
+        apr_hash_set(graph->by_name, name_of(node->resource->type, node->resource->id, graph->exchange->pool),
+                     APR_HASH_KEY_STRING, node);
+    }
+    for (i = 0; i < graph->nodes->nelts; i++) {
+        add_links(graph, &APR_ARRAY_IDX(graph->nodes, i, node_t), scratch);
+    }
+    apr_pool_destroy(scratch);
 }
 
 static int iterates(const fhir_search_t *search)
@@ -98,24 +139,21 @@ static int iterates(const fhir_search_t *search)
     return 0;
 }
 
-/* The array without what hidden resources alone lead to. Each round goes one step further from the matches. */
+/* The array without what hidden resources alone lead to. Each round goes at least one step further from the matches. */
 static void keep_reached(apr_array_header_t *resources, int matches, const fhir_exchange_t *exchange,
                          const fhir_search_t *search)
 {
-    graph_t graph = {exchange, search, NULL, NULL};
+    graph_t graph = {exchange, search, NULL, NULL, NULL};
     int kept = 0;
     int i;
     graph.nodes = apr_array_make(exchange->pool, resources->nelts, sizeof(node_t));
+    graph.links = apr_array_make(exchange->pool, resources->nelts, sizeof(link_t));
     graph.by_name = apr_hash_make(exchange->pool);
     for (i = 0; i < resources->nelts; i++) {
         add_node(&graph, APR_ARRAY_IDX(resources, i, const fhir_resource_t *), i < matches);
     }
-    for (i = 0; i < graph.nodes->nelts; i++) {
-        node_t *node = &APR_ARRAY_IDX(graph.nodes, i, node_t);
-        apr_hash_set(graph.by_name, name_of(node->resource->type, node->resource->id, exchange->pool),
-                     APR_HASH_KEY_STRING, node);
-    }
-    for (i = 0; i < graph.nodes->nelts && follow_all(&graph); i++) {
+    add_all_links(&graph);
+    for (i = 0; i < ROUNDS_MAX && follow_all(&graph); i++) {
     }
     for (i = 0; i < graph.nodes->nelts; i++) {
         const node_t *node = &APR_ARRAY_IDX(graph.nodes, i, node_t);
