@@ -8,8 +8,8 @@
 #include <apr_strings.h>
 #include <string.h>
 
-/* Further than the database goes. */
-#define ROUNDS_MAX 64
+/* The database goes no further (meta_search_include.c). */
+#define ROUNDS_MAX 3
 
 /* A resource on the page. */
 typedef struct node_t {
@@ -57,6 +57,7 @@ static int follows(const fhir_include_t *include, const node_t *from, const fhir
                    int starts_at_match)
 {
     return (include->iterate || starts_at_match) && strcmp(include->type, from->resource->type) == 0 &&
+           strcmp(row->name, "_compartment") != 0 &&
            (strcmp(include->name, "*") == 0 || strcmp(include->name, row->name) == 0) &&
            (!include->target || strcmp(include->target, row->system) == 0);
 }
