@@ -114,12 +114,12 @@ def membership_id(server, client):
     return rows[0][0]
 
 
-def set_membership(admin, identity, **members):
+def set_membership(by, identity, **members):
     """Changes some members of a ProjectMembership; None takes one away."""
-    known = admin.json(f"ProjectMembership/{identity}")
+    known = by.json(f"ProjectMembership/{identity}")
     assert known.status == 200, known
     body = {**known.json(), **members}
-    made = admin.call("PUT", f"ProjectMembership/{identity}", FHIR,
+    made = by.call("PUT", f"ProjectMembership/{identity}", FHIR,
                       json.dumps({name: value for name, value in body.items() if value is not None}).encode())
     assert made.status == 200, made
     return made.json()
