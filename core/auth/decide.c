@@ -314,12 +314,34 @@ int fhir_decision_needs_content(const fhir_decision_t *decision)
            (decision->scopes && fhir_scopes_need_content(decision->scopes, decision->type));
 }
 
+static void explain_search(const fhir_decision_t *decision)
+{
+    if (decision->membership->admin) {
+        explain(decision, "Administrators need no access policy.");
+    } else {
+        fhir_policy_explain_type(decision->explanation, decision->policy, decision->interaction, decision->type);
+    }
+    if (decision->scopes) {
+        fhir_scopes_explain(decision->explanation, decision->scopes, decision->interaction, decision->type,
+                            decision->patient, NULL);
+    }
+}
+
+static fhir_error_t *check_search_of_type(const fhir_decision_t *decision, apr_pool_t *pool)
+{
+    FHIR_TRY(check_membership(decision, pool));
+    FHIR_TRY(check_type(decision, pool));
+    if (decision->explanation) {
+        explain_search(decision);
+    }
+    return NULL;
+}
+
 fhir_error_t *fhir_decide_search(apr_array_header_t **restrictions, const fhir_decision_t *decision, apr_pool_t *pool)
 {
     const fhir_restriction_t *restriction = NULL;
     *restrictions = apr_array_make(pool, 2, sizeof(fhir_restriction_t));
-    FHIR_TRY(check_membership(decision, pool));
-    FHIR_TRY(check_type(decision, pool));
+    FHIR_TRY(explained(decision, check_search_of_type(decision, pool)));
     if (!decision->membership->admin) {
         restriction = fhir_policy_restriction(decision->policy, decision->interaction, decision->type, pool);
         if (restriction) {

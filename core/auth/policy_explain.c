@@ -57,3 +57,21 @@ void fhir_policy_explain(fhir_text_t *text, const fhir_policy_t *policy, fhir_in
         fhir_text_addf(text, "No entry of the access policies is for %s.\n", subject->type);
     }
 }
+
+void fhir_policy_explain_type(fhir_text_t *text, const fhir_policy_t *policy, fhir_interaction_t interaction,
+                              const char *type)
+{
+    int i;
+    for (i = 0; policy && i < policy->entries->nelts; i++) {
+        const fhir_policy_entry_t *entry = &APR_ARRAY_IDX(policy->entries, i, fhir_policy_entry_t);
+        if (fhir_policy_entry_covers(entry, type)) {
+            add_entry_name(text, entry);
+            fhir_text_addf(text,
+                           !(entry->interactions & fhir_interaction_bit(interaction))
+                               ? "does not permit %s of any %s.\n"
+                           : entry->criteria.parsed ? "permits %s of each %s that its criteria hold for.\n"
+                                                    : "permits %s of every %s.\n",
+                           fhir_interaction_name(interaction), type);
+        }
+    }
+}

@@ -105,5 +105,8 @@ int fhir_policy_entry_covers(const fhir_policy_entry_t *entry, const char *type)
 /* Adds a line for each entry that is for the subject's type. */
 void fhir_policy_explain(fhir_text_t *text, const fhir_policy_t *policy, fhir_interaction_t interaction,
                          const fhir_subject_t *subject);
+/* The same for a search, which has no subject yet. */
+void fhir_policy_explain_type(fhir_text_t *text, const fhir_policy_t *policy, fhir_interaction_t interaction,
+                              const char *type);
 
 #endif

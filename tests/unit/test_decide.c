@@ -671,6 +671,32 @@ static void test_explanation(void)
         "Permitted: delete of Binary.\n");
 }
 
+static void test_explanation_of_searches(void)
+{
+    fhir_decision_t decision = {0};
+    apr_array_header_t *restrictions;
+    fhir_text_t text;
+    fhir_text_init(&text, pool);
+    decision.interaction = FHIR_INTERACTION_SEARCH;
+    decision.type = "Media";
+    decision.membership = membership_of(MEMBER);
+    decision.policy = compiled("", NULL,
+                               "{'resourceType':'Media','criteria':'Media?_id=1'},{'resourceType':'Patient'},"
+                               "{'resourceType':'*','interaction':['read']},{'resourceType':'*'}");
+    decision.scopes = fhir_scopes_parse("user/Media.s?_id=1", pool);
+    decision.explanation = &text;
+    FHIR_ASSERT_OK(fhir_decide_search(&restrictions, &decision, pool));
+    CU_ASSERT_STRING_EQUAL(
+        text.text,
+        "Membership m of project 11111111-1111-4111-8111-111111111111 is active.\n"
+        "Policy p version v1, entry 0 (Media, criteria Media?_id=1) permits search of each Media that its criteria "
+        "hold for.\n"
+        "Policy p version v1, entry 2 (*) does not permit search of any Media.\n"
+        "Policy p version v1, entry 3 (*) permits search of every Media.\n"
+        "Scope user/Media.s?_id=1 permits it.\n"
+        "Permitted: search of Media.\n");
+}
+
 static const fhir_unit_test_t tests[] = {{"every combination", test_every_combination},
                                          {"explained combinations", test_explained_combinations},
                                          {"existence is not revealed", test_existence_is_not_revealed},
@@ -684,5 +710,6 @@ static const fhir_unit_test_t tests[] = {{"every combination", test_every_combin
                                          {"searches", test_searches},
                                          {"needs content", test_needs_content},
                                          {"explanation", test_explanation},
+                                         {"explanation of searches", test_explanation_of_searches},
                                          {NULL, NULL}};
 FHIR_UNIT_MAIN("decide", tests)

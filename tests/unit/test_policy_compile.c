@@ -316,8 +316,6 @@ static void test_limits(void)
     CU_ASSERT_FALSE(reads(compiled(numbered_parameters(201), NULL, entry)));
     CU_ASSERT_TRUE(reads(of_access(apr_pstrcat(pool, "[", repeated("{'policy':'all'}", 200), "]", NULL))));
     CU_ASSERT_FALSE(reads(of_access(apr_pstrcat(pool, "[", repeated("{'policy':'all'}", 201), "]", NULL))));
-    /* entries of all policies together */
-    CU_ASSERT_FALSE(reads(compiled("", NULL, apr_pstrcat(pool, repeated(entry, 1000), ",", entry, NULL))));
     /* depth and size of the text */
     deep = apr_pstrcat(pool, "'resource':[", entry, "],'text':[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]", NULL);
     CU_ASSERT_FALSE(reads(compiled_body("", NULL, deep)));
@@ -328,6 +326,22 @@ static void test_limits(void)
     CU_ASSERT_FALSE(reads(compiled_body("", NULL, "'resource':[{'resourceType':'Patient'}]}{")));
     /* a great many problems are counted up to a bound */
     CU_ASSERT(problem_count(compiled("", NULL, repeated("{'resourceType':'Patient','a':1,'b':2,'c':3}", 1000))) < 1100);
+}
+
+/* Entries of all policies are counted together; beyond the limit those before permit nothing either. */
+static void test_limit_over_policies(void)
+{
+    static const char access[] = "[{\"policy\":\"a\"},{\"policy\":\"b\"}]";
+    const char *many = apr_pstrcat(pool, "'resource':[", repeated("{'resourceType':'Patient'}", 600), "]", NULL);
+    const char *fewer = apr_pstrcat(pool, "'resource':[", repeated("{'resourceType':'Patient'}", 400), "]", NULL);
+    apr_array_header_t *sources = apr_array_make(pool, 2, sizeof(fhir_policy_source_t));
+    add_source(sources, "a", many);
+    add_source(sources, "b", fewer);
+    CU_ASSERT_TRUE(reads(fhir_policy_compile(access, NULL, sources, &addresses, pool)));
+    apr_array_clear(sources);
+    add_source(sources, "a", many);
+    add_source(sources, "b", many);
+    CU_ASSERT_FALSE(reads(fhir_policy_compile(access, NULL, sources, &addresses, pool)));
 }
 
 /* ---- addresses ---- */
@@ -425,6 +439,7 @@ static const fhir_unit_test_t tests[] = {{"understood entries", test_understood_
                                          {"profile", test_profile},
                                          {"lives in its pool", test_lives_in_its_pool},
                                          {"limits", test_limits},
+                                         {"limit over policies", test_limit_over_policies},
                                          {"addresses", test_addresses},
                                          {"addresses of several", test_addresses_of_several},
                                          {NULL, NULL}};

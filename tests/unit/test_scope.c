@@ -184,6 +184,8 @@ static void test_patient_and_resources(void)
                                             FHIR_INTERACTION_READ, "AccessPolicy", "p1"));
     CU_ASSERT_TRUE(
         fhir_scopes_permit_type(fhir_scopes_parse("patient/*.r", pool), FHIR_INTERACTION_READ, "Binary", "p1"));
+    CU_ASSERT_FALSE(
+        fhir_scopes_permit_type(fhir_scopes_parse("patient/*.r", pool), FHIR_INTERACTION_READ, "Binary", "p/1"));
     CU_ASSERT_TRUE(
         fhir_scopes_permit_type(fhir_scopes_parse("patient/*.r", pool), FHIR_INTERACTION_READ, "Patient", "p1"));
     CU_ASSERT_FALSE(
