@@ -154,7 +154,8 @@ fhir_error_t *fhir_access(fhir_binary_facts_t *facts, fhir_exchange_t *exchange,
     FHIR_TRY(fhir_rights(&facts->membership, exchange));
     decision = fhir_decision_of(exchange, facts->membership, interaction, BINARY);
     FHIR_TRY(complete_facts(&decision, facts, exchange));
-    FHIR_TRY(fhir_as_unknown(exchange, fhir_decide_now(exchange, &decision)));
+    FHIR_TRY(
+        fhir_as_unknown(exchange, fhir_as_unknown_version(exchange, &decision, fhir_decide_now(exchange, &decision))));
     if (!facts->current && interaction != FHIR_INTERACTION_CREATE && interaction != FHIR_INTERACTION_UPDATE) {
         return fhir_binary_not_found(exchange->pool);
     }

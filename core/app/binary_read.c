@@ -6,6 +6,7 @@
 #include "content_response.h"
 #include "form_response.h"
 #include "history_page.h"
+#include "rights.h"
 
 #include <apr_strings.h>
 #include <string.h>
@@ -60,11 +61,6 @@ fhir_error_t *fhir_binary_read(fhir_response_t **response, fhir_exchange_t *exch
     return answer(response, exchange, facts.current, format);
 }
 
-static fhir_error_t *version_not_found(apr_pool_t *pool)
-{
-    return fhir_error_public(pool, FHIR_ERROR_NOT_FOUND, "This Binary has no version with this id.");
-}
-
 fhir_error_t *fhir_binary_vread(fhir_response_t **response, fhir_exchange_t *exchange)
 {
     fhir_binary_facts_t facts;
@@ -74,7 +70,7 @@ fhir_error_t *fhir_binary_vread(fhir_response_t **response, fhir_exchange_t *exc
     FHIR_TRY(fhir_access(&facts, exchange, FHIR_INTERACTION_VREAD, version_id));
     FHIR_TRY(negotiate(&format, exchange));
     if (!version_id || !facts.version) {
-        return version_not_found(exchange->pool);
+        return fhir_version_not_found("Binary", exchange->pool);
     }
     if (facts.version->change == FHIR_CHANGE_DELETE) {
         return fhir_error_public(exchange->pool, FHIR_ERROR_GONE, "This version records the deletion of the Binary.");

@@ -134,7 +134,8 @@ fhir_error_t *fhir_resource_access(fhir_resource_facts_t *facts, fhir_exchange_t
     FHIR_TRY(load_rest(facts, exchange, &decision, id, version_id));
     decision.before = facts->subject;
     decision.version = subject_of_version(facts, exchange);
-    FHIR_TRY(fhir_as_unknown(exchange, fhir_decide_now(exchange, &decision)));
+    FHIR_TRY(
+        fhir_as_unknown(exchange, fhir_as_unknown_version(exchange, &decision, fhir_decide_now(exchange, &decision))));
     FHIR_TRY(refuse_revival(exchange, interaction, was_there, facts));
     if (id && !facts->current && interaction != FHIR_INTERACTION_UPDATE) {
         return fhir_resource_not_found(type, exchange->pool);

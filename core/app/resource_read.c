@@ -6,6 +6,7 @@
 #include "history_page.h"
 #include "resource_access.h"
 #include "resource_answer.h"
+#include "rights.h"
 
 fhir_error_t *fhir_resource_read(fhir_response_t **response, fhir_exchange_t *exchange)
 {
@@ -26,8 +27,7 @@ fhir_error_t *fhir_resource_vread(fhir_response_t **response, fhir_exchange_t *e
     FHIR_TRY(fhir_resource_access(&facts, exchange, FHIR_INTERACTION_VREAD, exchange->route.id, version_id));
     FHIR_TRY(fhir_resource_negotiate(exchange));
     if (!version_id || !facts.version) {
-        return fhir_error_public(exchange->pool, FHIR_ERROR_NOT_FOUND, "This %s has no version with this id.",
-                                 exchange->route.type);
+        return fhir_version_not_found(exchange->route.type, exchange->pool);
     }
     if (facts.version->change == FHIR_CHANGE_DELETE) {
         return fhir_error_public(exchange->pool, FHIR_ERROR_GONE, "This version records the deletion of the %s.",

@@ -55,6 +55,20 @@ fhir_error_t *fhir_decide_now(const fhir_exchange_t *exchange, fhir_decision_t *
     return fhir_decide(decision, exchange->pool);
 }
 
+fhir_error_t *fhir_version_not_found(const char *type, apr_pool_t *pool)
+{
+    return fhir_error_public(pool, FHIR_ERROR_NOT_FOUND, "This %s has no version with this id.", type);
+}
+
+fhir_error_t *fhir_as_unknown_version(const fhir_exchange_t *exchange, fhir_decision_t *decision, fhir_error_t *error)
+{
+    if (!error || error->code != FHIR_ERROR_NOT_FOUND || !decision->version) {
+        return error;
+    }
+    decision->version = NULL;
+    return fhir_decide_now(exchange, decision) ? error : fhir_version_not_found(decision->type, exchange->pool);
+}
+
 int fhir_expect_content(const fhir_exchange_t *exchange, const char *type)
 {
     const fhir_principal_t *principal = &exchange->principal;
