@@ -100,9 +100,9 @@ static inline const char *user_of(const fhir_client_t *client)
 /* `more` begins with a comma, or is "". */
 static inline void set_membership(const fhir_client_t *client, const char *more)
 {
-    FHIR_ASSERT_OK(write_membership(client->project_id, client->membership.id,
-                                    apr_pstrcat(pool, user_of(client),
-                                                ",\"profile\":{\"reference\":\"Practitioner/1\"}", more, NULL)));
+    FHIR_ASSERT_OK(write_membership(
+        client->project_id, client->membership.id,
+        apr_pstrcat(pool, user_of(client), ",\"profile\":{\"reference\":\"Practitioner/1\"}", more, NULL)));
 }
 
 /* A client and its membership, which is no administrator's and names no policy. */

@@ -188,11 +188,8 @@ static void orphans(void)
     CU_ASSERT_STRING_EQUAL(APR_ARRAY_IDX(unknown, 1, const char *), content->locator);
 }
 
-static const fhir_unit_test_t tests[] = {{"projects", projects},
-                                         {"clients", clients},
-                                         {"client, membership and project switch off", three_switches},
-                                         {"keys", keys},
-                                         {"orphans", orphans},
-                                         {NULL, NULL}};
+static const fhir_unit_test_t tests[] = {
+    {"projects", projects}, {"clients", clients}, {"client, membership and project switch off", three_switches},
+    {"keys", keys},         {"orphans", orphans}, {NULL, NULL}};
 
 FHIR_UNIT_MAIN("admin", tests)

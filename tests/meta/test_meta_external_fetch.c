@@ -4,12 +4,17 @@
 
 #define LEASE apr_time_from_sec(60)
 
-/* Each test has the queue for itself. */
+static const char *writer; /* the membership of who writes here */
+
+/* Each test has the queue for itself, and a project. */
 static const char *begin(void)
 {
+    const char *project;
     open_meta(4);
     sql("DELETE FROM fhir_binary.external_fetch");
-    return uuid();
+    project = make_project();
+    writer = make_client(project).membership.id;
+    return project;
 }
 
 static apr_array_header_t *urls_of(const char *first, const char *second)
@@ -26,7 +31,7 @@ static apr_array_header_t *urls_of(const char *first, const char *second)
 
 static void enqueue(const char *project, const char *id, const char *first, const char *second)
 {
-    FHIR_ASSERT_OK(fhir_meta_fetch_enqueue(meta, project, uuid(), "Patient", id, urls_of(first, second), &call));
+    FHIR_ASSERT_OK(fhir_meta_fetch_enqueue(meta, project, writer, "Patient", id, urls_of(first, second), &call));
 }
 
 static const fhir_fetch_job_t *claim(void)
@@ -255,6 +260,9 @@ static void disabled_members_wait(void)
     CU_ASSERT_PTR_NULL(claim());
     FHIR_ASSERT_OK(fhir_meta_client_set_active(meta, client.id, 1, &call));
     CU_ASSERT_STRING_EQUAL(claim_one()->membership_id, client.membership.id);
+    wait_long();
+    FHIR_ASSERT_OK(write_membership(project, client.membership.id, NULL));
+    CU_ASSERT_PTR_NULL(claim());
 }
 
 static void long_urls(void)
