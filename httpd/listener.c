@@ -1,12 +1,14 @@
-/* One thread for each application of a child that listens to what other nodes and fhirbinctl change. While it has no
- * connection, nothing is remembered for longer than it takes to try again. */
+/* One thread for each application of a child that listens to what other nodes and fhirbinctl change. Without it, and
+ * while it has no connection, next to nothing is remembered (fhir_app_forget_unheard). */
 #include "worker_thread.h"
 
 #include "../core/app/invalidate.h"
 
+#include <ap_mpm.h>
+
 #define FIRST_PAUSE apr_time_from_msec(100)
-#define LONGEST_PAUSE apr_time_from_msec(800) /* what is revoked meanwhile is noticed within a second all the same */
-#define FAILURES_TO_WARN 12                   /* some ten seconds: not just a restart of the database */
+#define LONGEST_PAUSE apr_time_from_msec(1600)
+#define FAILURES_TO_WARN 12 /* some fifteen seconds: not just a restart of the database */
 
 typedef struct listener_t {
     fhir_app_t *app;
@@ -19,15 +21,15 @@ static void tell(const listener_t *listener, const fhir_error_t *error, int fail
     if (failures == 1) {
         fhir_log_error(listener->log, FHIR_LOG_INFO, error, "listening to changed keys and rights; trying on");
     } else if (failures == FAILURES_TO_WARN) {
-        fhir_log_error(listener->log, FHIR_LOG_WARNING, error,
-                       "still not listening to changed keys and rights; they are loaded again and again instead");
+        fhir_log_error(
+            listener->log, FHIR_LOG_WARNING, error,
+            "still not listening to changed keys and rights; what is known of them is loaded anew twice a second");
     }
 }
 
 static apr_interval_time_t pause_after(int failures)
 {
-    apr_interval_time_t time = FIRST_PAUSE << (failures < 4 ? failures - 1 : 3);
-    return time < LONGEST_PAUSE ? time : LONGEST_PAUSE;
+    return failures > 4 ? LONGEST_PAUSE : FIRST_PAUSE << (failures - 1);
 }
 
 static void work(fhir_worker_thread_t *thread, void *baton, apr_pool_t *pool)
@@ -54,16 +56,26 @@ static void work(fhir_worker_thread_t *thread, void *baton, apr_pool_t *pool)
     }
 }
 
+/* With prefork a child serves one request at a time: a connection more for each would be as many again. */
+static int serves_alone(void)
+{
+    int threaded = 0;
+    return ap_mpm_query(AP_MPMQ_IS_THREADED, &threaded) == APR_SUCCESS && threaded == AP_MPMQ_NOT_SUPPORTED;
+}
+
 void fhir_httpd_listener_start(apr_pool_t *pchild, server_rec *s, fhir_app_t *app, const fhir_log_t *log)
 {
     listener_t *listener = apr_pcalloc(pchild, sizeof(*listener));
     apr_status_t status;
+    if (serves_alone()) {
+        return;
+    }
     listener->app = app;
     listener->log = log;
     status = fhir_worker_thread_start(&listener->thread, work, listener, pchild);
     if (status != APR_SUCCESS) {
         ap_log_error(APLOG_MARK, APLOG_ERR, status, s,
-                     "fhir_binary: no thread in this child to listen to changes; revoked keys are noticed within two "
-                     "minutes instead of at once");
+                     "fhir_binary: no thread in this child to listen to changed keys and rights; what is known of them "
+                     "is loaded anew twice a second");
     }
 }

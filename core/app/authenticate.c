@@ -1,6 +1,7 @@
 /* Request -> principal. Verified tokens and secrets are remembered for a minute, so that a read costs no signature
  * check; whether the membership is still active is asked of the database every time. */
 #include "exchange.h"
+#include "invalidate.h"
 
 #include <apr_strings.h>
 #include <errno.h>
@@ -57,7 +58,9 @@ fhir_error_t *fhir_authenticate_client(fhir_client_t *client, fhir_exchange_t *e
 {
     fhir_call_t call = fhir_exchange_call(exchange);
     int matches = 0;
-    fhir_error_t *error = fhir_meta_client_find(client, exchange->app->meta, client_id, &call);
+    fhir_error_t *error;
+    fhir_app_forget_unheard(exchange->app);
+    error = fhir_meta_client_find(client, exchange->app->meta, client_id, &call);
     if (error && error->code != FHIR_ERROR_NOT_FOUND) {
         return error;
     }
@@ -135,6 +138,7 @@ static fhir_error_t *by_bearer(fhir_exchange_t *exchange, const char *token)
     fhir_principal_t *principal = &exchange->principal;
     apr_time_t now = exchange->request->received;
     fhir_claims_t claims;
+    fhir_app_forget_unheard(exchange->app);
     if (!fhir_token_cache_get(&claims, exchange->app->tokens, token, now, exchange->pool)) {
         unsigned generation = fhir_token_cache_generation(exchange->app->tokens);
         FHIR_TRY(verify(&claims, exchange, token));

@@ -31,7 +31,8 @@ struct fhir_app_t {
     fhir_token_cache_t *tokens;
     fhir_addresses_t addresses;
     fhir_policy_cache_t *policies;
-    atomic_int listening; /* 1: what other nodes change is heard of (invalidate.c) */
+    atomic_int listening;           /* 1: what other nodes change is heard of (invalidate.c) */
+    atomic_int_least64_t forgotten; /* when everything was, last, while nothing was heard of */
     struct fhir_audit_writer_t *audit;
     sem_t secret_slots; /* how many bcrypt checks may start now */
     atomic_uint_least64_t requests;

@@ -96,10 +96,3 @@ void fhir_secret_cache_add(fhir_secret_cache_t *cache, const char *client_id, co
     entry->added = now;
     apr_thread_mutex_unlock(cache->mutex);
 }
-
-void fhir_secret_cache_clear(fhir_secret_cache_t *cache)
-{
-    apr_thread_mutex_lock(cache->mutex);
-    memset(cache->entries, 0, sizeof(cache->entries));
-    apr_thread_mutex_unlock(cache->mutex);
-}

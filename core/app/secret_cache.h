@@ -15,7 +15,5 @@ int fhir_secret_cache_has(fhir_secret_cache_t *cache, const char *client_id, con
 /* Only after fhir_secret_matches said so: wrong secrets are never remembered. */
 void fhir_secret_cache_add(fhir_secret_cache_t *cache, const char *client_id, const char *hash, const char *secret,
                            apr_time_t now);
-/* Forgets all of them. */
-void fhir_secret_cache_clear(fhir_secret_cache_t *cache);
 
 #endif

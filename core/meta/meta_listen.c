@@ -1,5 +1,5 @@
 /* Listening to changes. A connection that nobody speaks on can be dead without a sign: every few seconds it is asked
- * whether it still listens, which a pooler in between that lends sessions out by transaction would deny. */
+ * whether it still listens. */
 #include "listen.h"
 #include "pg.h"
 
@@ -39,8 +39,8 @@ static fhir_error_t *ask_whether_it_listens(fhir_pg_connection_t *connection, co
     listens = PQntuples(result) == 1;
     PQclear(result);
     return listens ? NULL
-                   : fhir_pg_unavailable("the session does not listen any more; a connection pooler in between must "
-                                         "lend whole sessions",
+                   : fhir_pg_unavailable("the session does not listen any more: is there a pooler in between that "
+                                         "does not lend whole sessions?",
                                          call->pool);
 }
 

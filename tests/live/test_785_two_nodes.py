@@ -31,9 +31,11 @@ class Nodes:
     """The same public address, the same database and store; each a directory and a port of its own."""
 
     def __init__(self, cluster):
-        self.first = httpd.Server(cluster, name="first")
+        # Other MPMs than event and worker have no listeners: see test_prefork.
+        mpm = "event" if httpd.MPM == "prefork" else httpd.MPM
+        self.first = httpd.Server(cluster, mpm=mpm, name="first")
         store = f"main filesystem path={self.first.stores}/main"
-        self.second = httpd.Server(cluster, name="second", database=self.first.conninfo, directives={
+        self.second = httpd.Server(cluster, mpm=mpm, name="second", database=self.first.conninfo, directives={
             "FhirBinaryBaseURL": self.first.base, "FhirBinaryStore": [store]})
         for name in ("base", "fhir_base", "storage_base"):
             setattr(self.second, name, getattr(self.first, name))
@@ -363,6 +365,22 @@ def test_database_restarted(nodes, cluster, member):
             lambda: world.set_membership(nodes.admin, member.membership, active=False), ask, 200, 403)
     for node in (nodes.first, nodes.second):
         node.new_log()
+
+
+def test_prefork(cluster):
+    """Children that serve one request at a time have no listener: they ask again and again instead."""
+    with httpd.Server(cluster, mpm="prefork", name="prefork") as server:
+        who = server.project("prefork")
+        identity, _ = who.upload(b"x")
+        twin = Client(server, who.project_id, (who.id, who.secret))
+        twin._token = who.token
+        assert server.sql("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
+                          "AND query LIKE 'LISTEN%'") == [["0"]]
+        assert "FhirBinaryListening: no" in server.request("GET", "/server-status?auto").text
+        changes("prefork: token key revoked", lambda: server.cli.run("key", "revoke", key_of(twin.token)),
+                read(twin, identity), 200, 401)
+        who._token = None
+        assert who.get(f"Binary/{identity}").status == 200
 
 
 def test_graceful_restart(nodes):

@@ -62,16 +62,6 @@ static void test_two_caches_differ(void)
     CU_ASSERT_FALSE(fhir_secret_cache_has(other, "c", "h", "s", NOW));
 }
 
-static void test_clear(void)
-{
-    fhir_secret_cache_t *cache = cache_of_test();
-    fhir_secret_cache_add(cache, "c", "h", "s", NOW);
-    fhir_secret_cache_clear(cache);
-    CU_ASSERT_FALSE(fhir_secret_cache_has(cache, "c", "h", "s", NOW));
-    fhir_secret_cache_add(cache, "c", "h", "s", NOW);
-    CU_ASSERT_TRUE(fhir_secret_cache_has(cache, "c", "h", "s", NOW));
-}
-
 static void *use_often(void *data)
 {
     fhir_secret_cache_t *cache = data;
@@ -106,7 +96,6 @@ static const fhir_unit_test_t tests[] = {{"remembers exactly", test_remembers_ex
                                          {"forgets", test_forgets},
                                          {"bounded", test_bounded},
                                          {"two caches", test_two_caches_differ},
-                                         {"clear", test_clear},
                                          {"threads", test_threads},
                                          {NULL, NULL}};
 FHIR_UNIT_MAIN("secret_cache", tests)
