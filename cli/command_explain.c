@@ -65,6 +65,17 @@ static fhir_error_t *take_resource(fhir_question_t *question, fhir_ctl_t *ctl, c
                : NULL;
 }
 
+/* As the site's clients see it: an operator may do more. */
+static fhir_error_t *open_app(fhir_ctl_t *ctl)
+{
+    int update_create;
+    FHIR_TRY(fhir_ctl_settings(ctl));
+    update_create = ctl->settings->update_create;
+    FHIR_TRY(fhir_ctl_app(ctl));
+    ctl->settings->update_create = update_create;
+    return NULL;
+}
+
 static void print_json(const char *text, int status, apr_pool_t *pool)
 {
     fhir_text_t json;
@@ -87,7 +98,7 @@ fhir_error_t *fhir_ctl_explain(fhir_ctl_t *ctl)
     question.context = fhir_ctl_option(ctl, "context");
     question.interaction = fhir_ctl_argument(ctl, place);
     FHIR_TRY(take_resource(&question, ctl, fhir_ctl_argument(ctl, place + 1)));
-    FHIR_TRY(fhir_ctl_app(ctl));
+    FHIR_TRY(open_app(ctl));
     FHIR_TRY(take_principal(&question.principal, ctl, place ? fhir_ctl_argument(ctl, 0) : NULL));
     FHIR_TRY(fhir_ctl_project(&question.project_id, ctl));
     FHIR_TRY(fhir_explain(&status, &text, ctl->app, &question, ctl->pool));

@@ -4,32 +4,37 @@
 #include "../base/text.h"
 #include "access.h"
 #include "outcome_map.h"
+#include "preconditions.h"
 #include "resource_access.h"
 #include "rights.h"
 
 #include <apr_strings.h>
 #include <string.h>
 
-static const struct {
+typedef struct asked_t {
     const char *name;
     fhir_interaction_t interaction;
+    fhir_method_t method;
     int names_id;
     int binary_only;
-} interactions[] = {
-    {"create", FHIR_INTERACTION_CREATE, 0, 0},
-    {"read", FHIR_INTERACTION_READ, 1, 0},
-    {"vread", FHIR_INTERACTION_VREAD, 1, 0},
-    {"update", FHIR_INTERACTION_UPDATE, 1, 0},
-    {"delete", FHIR_INTERACTION_DELETE, 1, 0},
-    {"search", FHIR_INTERACTION_SEARCH, 0, 0},
-    {"history", FHIR_INTERACTION_HISTORY, 1, 0},
-    {"presigned-url", FHIR_INTERACTION_READ, 1, 1},
-    {"presigned-upload", FHIR_INTERACTION_UPDATE, 1, 1},
+} asked_t;
+
+static const asked_t interactions[] = {
+    {"create", FHIR_INTERACTION_CREATE, FHIR_METHOD_POST, 0, 0},
+    {"read", FHIR_INTERACTION_READ, FHIR_METHOD_GET, 1, 0},
+    {"vread", FHIR_INTERACTION_VREAD, FHIR_METHOD_GET, 1, 0},
+    {"update", FHIR_INTERACTION_UPDATE, FHIR_METHOD_PUT, 1, 0},
+    {"delete", FHIR_INTERACTION_DELETE, FHIR_METHOD_DELETE, 1, 0},
+    {"search", FHIR_INTERACTION_SEARCH, FHIR_METHOD_GET, 0, 0},
+    {"history", FHIR_INTERACTION_HISTORY, FHIR_METHOD_GET, 1, 0},
+    {"presigned-url", FHIR_INTERACTION_READ, FHIR_METHOD_GET, 1, 1},
+    {"presigned-upload", FHIR_INTERACTION_UPDATE, FHIR_METHOD_GET, 1, 1},
 };
 
 typedef struct explanation_t {
     const fhir_question_t *question;
-    fhir_interaction_t interaction;
+    const asked_t *asked;
+    fhir_interaction_t interaction; /* asked->interaction */
     fhir_exchange_t exchange;
     fhir_request_t request;
     fhir_text_t steps; /* what the decision says */
@@ -48,8 +53,12 @@ static fhir_error_t *check(explanation_t *explanation, apr_pool_t *pool)
 {
     const fhir_question_t *question = explanation->question;
     size_t i;
+    if (strcmp(question->type, "AuditEvent") == 0) {
+        return impossible(pool, "The audit trail is read by administrators of the project, and written by nobody.");
+    }
     for (i = 0; i < sizeof(interactions) / sizeof(interactions[0]); i++) {
         if (strcmp(interactions[i].name, question->interaction) == 0) {
+            explanation->asked = &interactions[i];
             explanation->interaction = interactions[i].interaction;
             if (interactions[i].names_id != (question->id != NULL)) {
                 return impossible(pool, question->id ? "create and search name a type, without an id."
@@ -71,8 +80,8 @@ static void make_exchange(explanation_t *explanation, fhir_app_t *app, apr_pool_
     fhir_exchange_t *exchange = &explanation->exchange;
     fhir_request_t *request = &explanation->request;
     request->pool = pool;
-    request->method = FHIR_METHOD_GET;
-    request->method_name = "GET";
+    request->method = explanation->asked->method;
+    request->method_name = "";
     request->path = app->settings->base_path;
     request->headers = apr_table_make(pool, 1);
     request->body = fhir_body_memory("", 0, 0, pool);
@@ -278,6 +287,13 @@ static void tell_resource(explanation_t *explanation, const fhir_resource_facts_
 
 /* ---- the decision ---- */
 
+/* What requests look at when they are let in: is the address one that can be written? */
+static fhir_error_t *check_target(const explanation_t *explanation, int known)
+{
+    return explanation->asked->method == FHIR_METHOD_PUT ? fhir_check_update_target(&explanation->exchange, known)
+                                                         : NULL;
+}
+
 static fhir_error_t *gone(const fhir_question_t *question, int deleted, apr_pool_t *pool)
 {
     static const char *const alive[] = {"read", "presigned-url", "presigned-upload"};
@@ -290,15 +306,30 @@ static fhir_error_t *gone(const fhir_question_t *question, int deleted, apr_pool
     return NULL;
 }
 
+static fhir_error_t *decide_search(explanation_t *explanation, const fhir_membership_t *membership)
+{
+    const fhir_exchange_t *exchange = &explanation->exchange;
+    apr_array_header_t *restrictions;
+    fhir_decision_t decision =
+        fhir_decision_of(exchange, membership, FHIR_INTERACTION_SEARCH, explanation->question->type);
+    FHIR_TRY(fhir_decide_search(&restrictions, &decision, exchange->pool));
+    if (restrictions->nelts > 0) {
+        fhir_text_add(&explanation->steps, "Only what policies and scopes reach is found.\n");
+    }
+    return NULL;
+}
+
 static fhir_error_t *decide_binary(explanation_t *explanation, fhir_binary_facts_t *facts)
 {
     const fhir_question_t *question = explanation->question;
     fhir_exchange_t *exchange = &explanation->exchange;
     const char *context = question->context;
     if (explanation->interaction == FHIR_INTERACTION_SEARCH) {
-        return fhir_administrator(&facts->membership, exchange);
+        FHIR_TRY(fhir_administrator(&facts->membership, exchange));
+        return decide_search(explanation, facts->membership);
     }
     FHIR_TRY(fhir_access(facts, exchange, explanation->interaction, question->version_id));
+    FHIR_TRY(check_target(explanation, facts->current != NULL));
     if (explanation->interaction == FHIR_INTERACTION_CREATE || explanation->interaction == FHIR_INTERACTION_UPDATE) {
         context = context || !facts->current ? context : facts->current->security_context;
         fhir_text_addf(&explanation->steps, "as it is left, with the security context %s:\n",
@@ -313,11 +344,9 @@ static fhir_error_t *decide_resource(explanation_t *explanation, fhir_resource_f
     const fhir_question_t *question = explanation->question;
     fhir_exchange_t *exchange = &explanation->exchange;
     FHIR_TRY(fhir_resource_access(facts, exchange, explanation->interaction, question->id, question->version_id));
+    FHIR_TRY(check_target(explanation, facts->current != NULL));
     if (explanation->interaction == FHIR_INTERACTION_SEARCH) {
-        apr_array_header_t *restrictions;
-        fhir_decision_t decision =
-            fhir_decision_of(exchange, facts->membership, explanation->interaction, question->type);
-        return fhir_decide_search(&restrictions, &decision, exchange->pool);
+        return decide_search(explanation, facts->membership);
     }
     return gone(question, facts->current && facts->current->change == FHIR_CHANGE_DELETE, exchange->pool);
 }

@@ -21,15 +21,13 @@ class House:
         self.admin = server.project(name)
         self.project = self.admin.project_id
         self.put("patient", PATIENT)
-        for patient in ("homer", "ned"):
-            answer = self.admin.call("PUT", f"Patient/{patient}", KIND, json.dumps({"resourceType": "Patient", "id": patient}).encode())
-            assert answer.status in (200, 201), answer
+        self.homer, self.ned = (create(self.admin, {"resourceType": "Patient"})["id"] for _ in "12")
         self.of = {name: self.admin.upload(b"file", headers={"X-Security-Context": context} if context else {})[0]
-                   for name, context in (("homer", "Patient/homer"), ("ned", "Patient/ned"), ("nobody", None))}
-        self.of["deleted"] = self.admin.upload(b"file", headers={"X-Security-Context": "Patient/homer"})[0]
+                   for name, context in (("homer", f"Patient/{self.homer}"), ("ned", f"Patient/{self.ned}"), ("nobody", None))}
+        self.of["deleted"] = self.admin.upload(b"file", headers={"X-Security-Context": f"Patient/{self.homer}"})[0]
         assert self.admin.call("DELETE", f"Binary/{self.of['deleted']}").status == 204
         self.final, self.draft = (create(self.admin, {
-            "resourceType": "Observation", "status": status, "code": {"text": "x"}, "subject": {"reference": "Patient/homer"}})["id"]
+            "resourceType": "Observation", "status": status, "code": {"text": "x"}, "subject": {"reference": f"Patient/{self.homer}"}})["id"]
             for status in ("final", "preliminary"))
 
     def put(self, identity, policy):
@@ -50,9 +48,9 @@ class House:
         return told["status"], told["explanation"]
 
 
-@pytest.fixture(scope="module")
-def server(postgres):
-    with httpd.Server(postgres, directives={"FhirBinaryUpdateCreate": ["On"]}) as running:
+@pytest.fixture(scope="module", params=["Off", "On"], ids=["server chooses ids", "clients choose ids"])
+def server(postgres, request):
+    with httpd.Server(postgres, directives={"FhirBinaryUpdateCreate": [request.param]}) as running:
         yield running
 
 
@@ -65,8 +63,8 @@ def house(server):
 def members(house):
     return {
         "administrator": house.admin,
-        "homer": house.member("--policy", "patient", "--parameter", "patient=Patient/homer"),
-        "profile": house.member("--policy", "AccessPolicy/patient", "--profile", "Patient/ned"),
+        "homer": house.member("--policy", "patient", "--parameter", f"patient=Patient/{house.homer}"),
+        "profile": house.member("--policy", "AccessPolicy/patient", "--profile", f"Patient/{house.ned}"),
         "without parameter": house.member("--policy", "patient"),
         "no such policy": house.member("--policy", "other"),
         "no policy": house.member()}
@@ -84,15 +82,18 @@ REQUESTS = {  # interaction and resource as explain names them -> method and tar
     "presigned-url Binary/{ned}": ("GET", "Binary/{ned}/$presigned-url"),
     "presigned-upload Binary/{homer}": ("GET", "Binary/{homer}/$presigned-url?upload=true"),
     "presigned-upload Binary/{ned}": ("GET", "Binary/{ned}/$presigned-url?upload=true"),
-    "create Binary --context Patient/homer": ("POST", "Binary", {"X-Security-Context": "Patient/homer"}),
-    "create Binary --context Patient/ned": ("POST", "Binary", {"X-Security-Context": "Patient/ned"}),
+    "create Binary --context Patient/{h}": ("POST", "Binary", {"X-Security-Context": "Patient/{h}"}),
+    "create Binary --context Patient/{n}": ("POST", "Binary", {"X-Security-Context": "Patient/{n}"}),
     "create Binary --context Patient/missing": ("POST", "Binary", {"X-Security-Context": "Patient/missing"}),
     "create Binary": ("POST", "Binary", {}),
     "update Binary/{homer}": ("PUT", "Binary/{homer}", {}),
     "update Binary/{ned}": ("PUT", "Binary/{ned}", {}),
-    "update Binary/{homer} --context Patient/ned": ("PUT", "Binary/{homer}", {"X-Security-Context": "Patient/ned"}),
-    "read Patient/homer": ("GET", "Patient/homer"),
-    "read Patient/ned": ("GET", "Patient/ned"),
+    "update Binary/{deleted}": ("PUT", "Binary/{deleted}", {"X-Security-Context": "Patient/missing"}),
+    "update Binary/{homer} --context Patient/{n}": ("PUT", "Binary/{homer}", {"X-Security-Context": "Patient/{n}"}),
+    "update Binary/{new}": ("PUT", "Binary/{new}", {}),
+    "update Binary/{new} --context Patient/{h}": ("PUT", "Binary/{new}", {"X-Security-Context": "Patient/{h}"}),
+    "read Patient/{h}": ("GET", "Patient/{h}"),
+    "read Patient/{n}": ("GET", "Patient/{n}"),
     "read Patient/unknown": ("GET", "Patient/unknown"),
     "read Device/unknown": ("GET", "Device/unknown"),
     "read Observation/{final}": ("GET", "Observation/{final}"),
@@ -103,8 +104,8 @@ REQUESTS = {  # interaction and resource as explain names them -> method and tar
     "read AccessPolicy/patient": ("GET", "AccessPolicy/patient"),
     "search ProjectMembership": ("GET", "ProjectMembership"),
     "delete Patient/unknown": ("DELETE", "Patient/unknown"),
-    "delete Patient/ned --scope user/*.rs": ("DELETE", "Patient/ned", {}, "user/*.rs"),
-    "read Patient/homer --scope user/Patient.r": ("GET", "Patient/homer", {}, "user/Patient.r"),
+    "delete Patient/{n} --scope user/*.rs": ("DELETE", "Patient/{n}", {}, "user/*.rs"),
+    "read Patient/{h} --scope user/Patient.r": ("GET", "Patient/{h}", {}, "user/Patient.r"),
     "read Binary/{homer} --scope user/Patient.r": ("GET", "Binary/{homer}", {}, "user/Patient.r"),
     "search Patient --scope user/Binary.rs": ("GET", "Patient", {}, "user/Binary.rs"),
 }
@@ -114,13 +115,14 @@ REQUESTS = {  # interaction and resource as explain names them -> method and tar
 def test_explain_says_what_the_server_does(house, members, who):
     """The order of requests matters little: what they write keeps every context."""
     member = members[who]
-    names = {**house.of, "final": house.final, "draft": house.draft}
+    names = {**house.of, "final": house.final, "draft": house.draft, "h": house.homer, "n": house.ned, "new": who.replace(" ", "-")}
     for question, request in REQUESTS.items():
         method, target, headers, scope = (*request, {}, None)[:4] if len(request) == 2 else (*request, None)[:4]
         status, text = house.explain(member.id, *question.format(**names).split())
-        fields = {"Authorization": "Bearer " + member.new_token(scope), **headers}
+        fields = {"Authorization": "Bearer " + member.new_token(scope),
+                  **{name: value.format(**names) for name, value in headers.items()}}
         body = b"file" if method in ("POST", "PUT") else None
-        if question == "update Binary/{homer} --context Patient/ned" and status < 400:
+        if question == "update Binary/{homer} --context Patient/{n}" and status < 400:
             continue  # it would move the Binary away from what the others are asked
         answer = house.server.request(method, "/fhir/R4/" + target.format(**names),
                                       {**fields, **({"Content-Type": "text/plain"} if body else {})}, body)
@@ -138,16 +140,16 @@ def test_explanations(house, members):
     status, text = house.explain(homer.id, "read", f"Binary/{house.of['homer']}")
     assert status == 200
     for line in ("membership ", f"project            {house.project}", "administrator      no", "AccessPolicy/patient version ",
-                 "securityContext    Patient/homer (it is there)", "compartments       Patient/homer",
-                 "criteria Patient?_compartment=%patient, where %patient is Patient/homer", "allowed"):
+                 f"securityContext    Patient/{house.homer} (it is there)", f"compartments       Patient/{house.homer}",
+                 f"criteria Patient?_compartment=%patient, where %patient is Patient/{house.homer}", "allowed"):
         assert line in text, text
     status, text = house.explain(homer.id, "read", f"Binary/{house.of['ned']}")
     assert status == 404 and "its criteria do not hold" in text and "refused: 404 There is no Binary with this id." in text
     status, text = house.explain(members["without parameter"].id, "read", f"Binary/{house.of['homer']}")
     assert status == 404 and "problem in AccessPolicy/patient, AccessPolicy.resource[0].criteria: " in text and "%patient" in text
-    status, text = house.explain(members["no such policy"].id, "read", "Patient/homer")
+    status, text = house.explain(members["no such policy"].id, "read", f"Patient/{house.homer}")
     assert status == 403 and "AccessPolicy/other" in text
-    status, text = house.explain(members["no policy"].id, "read", "Patient/homer")
+    status, text = house.explain(members["no policy"].id, "read", f"Patient/{house.homer}")
     assert status == 403 and "nothing is permitted" in text
     version = house.admin.json(f"Observation/{house.final}").json()["meta"]["versionId"]
     status, text = house.explain(homer.id, "vread", f"Observation/{house.final}/_history/{version}")
@@ -163,59 +165,59 @@ def test_explain_audits_and_changes_nothing(house, members):
 
 def test_a_policy_counts_at_once(house):
     member = house.member("--policy", "changing")
-    checks.outcome(member.get("Patient/homer"), 403)
+    checks.outcome(member.get(f"Patient/{house.homer}"), 403)
     house.put("changing", {"resourceType": "AccessPolicy", "name": "x", "resource": [{"resourceType": "Patient"}]})
-    assert member.get("Patient/homer").status == 200
-    house.put("changing", {"resourceType": "AccessPolicy", "name": "x", "resource": [{"resourceType": "Patient", "criteria": "Patient?_id=ned"}]})
-    checks.outcome(member.get("Patient/homer"), 404)
-    assert member.get("Patient/ned").status == 200
+    assert member.get(f"Patient/{house.homer}").status == 200
+    house.put("changing", {"resourceType": "AccessPolicy", "name": "x", "resource": [{"resourceType": "Patient", "criteria": f"Patient?_id={house.ned}"}]})
+    checks.outcome(member.get(f"Patient/{house.homer}"), 404)
+    assert member.get(f"Patient/{house.ned}").status == 200
     house.cli.run("policy", "delete", "--project", house.project, "changing")
-    checks.outcome(member.get("Patient/ned"), 403)
+    checks.outcome(member.get(f"Patient/{house.ned}"), 403)
 
 
 def test_the_default_policy(house):
     member = house.member()
-    checks.outcome(member.get("Patient/homer"), 403)
+    checks.outcome(member.get(f"Patient/{house.homer}"), 403)
     house.put("default", {"resourceType": "AccessPolicy", "name": "x", "resource": [{"resourceType": "Patient", "readonly": True}]})
     house.cli.run("project", "default-policy", house.project, "AccessPolicy/default")
     try:
-        assert member.get("Patient/homer").status == 200
-        checks.outcome(member.call("DELETE", "Patient/homer"), 403)
+        assert member.get(f"Patient/{house.homer}").status == 200
+        checks.outcome(member.call("DELETE", f"Patient/{house.homer}"), 403)
         house.cli.run("membership", "set-policy", house.explain(member.id, "search", "Patient")[1].split("membership ")[1].split()[0],
-                      "--policy", "patient", "--parameter", "patient=Patient/ned")
-        checks.outcome(member.get("Patient/homer"), 404)
+                      "--policy", "patient", "--parameter", f"patient=Patient/{house.ned}")
+        checks.outcome(member.get(f"Patient/{house.homer}"), 404)
     finally:
         house.cli.run("project", "default-policy", house.project, "none")
-    checks.outcome(house.member().get("Patient/homer"), 403)
+    checks.outcome(house.member().get(f"Patient/{house.homer}"), 403)
 
 
 def test_a_member_disabled_enabled_deleted(house):
     member = house.member("--admin")
-    assert member.get("Patient/homer").status == 200
+    assert member.get(f"Patient/{house.homer}").status == 200
     house.cli.run("membership", "disable", member.id)
-    assert member.get("Patient/homer").status == 403
-    assert house.explain(member.id, "read", "Patient/homer")[0] == 403
+    assert member.get(f"Patient/{house.homer}").status == 403
+    assert house.explain(member.id, "read", f"Patient/{house.homer}")[0] == 403
     house.cli.run("membership", "enable", member.id)
-    assert member.get("Patient/homer").status == 200
+    assert member.get(f"Patient/{house.homer}").status == 200
     house.cli.run("membership", "delete", member.id)
-    assert member.get("Patient/homer").status == 401
-    assert house.explain(member.id, "read", "Patient/homer")[0] == 401
+    assert member.get(f"Patient/{house.homer}").status == 401
+    assert house.explain(member.id, "read", f"Patient/{house.homer}")[0] == 401
 
 
 def test_what_the_command_line_writes_is_seen_over_rest_and_back(house):
     stored = house.admin.json("AccessPolicy/patient").json()
     assert {name: stored[name] for name in PATIENT} == PATIENT
     made = house.cli.membership_create(house.project, "--user", "joe", "--profile", "Practitioner/1", "--policy", "patient",
-                                       "--parameter", "patient=Patient/ned", "--parameter", "word=a b", admin=False)
+                                       "--parameter", f"patient=Patient/{house.ned}", "--parameter", "word=a b", admin=False)
     stored = house.admin.json(f"ProjectMembership/{made}").json()
     assert stored["user"] == {"identifier": {"value": "joe"}} and stored["profile"] == {"reference": "Practitioner/1"}, stored
     assert stored["access"] == [{"policy": {"reference": "AccessPolicy/patient"}, "parameter": [
-        {"name": "patient", "valueReference": {"reference": "Patient/ned"}}, {"name": "word", "valueString": "a b"}]}], stored
+        {"name": "patient", "valueReference": {"reference": f"Patient/{house.ned}"}}, {"name": "word", "valueString": "a b"}]}], stored
     stored["admin"] = True
     answer = house.admin.call("PUT", f"ProjectMembership/{made}", KIND, json.dumps(stored).encode())
     assert answer.status == 200, answer
     rows = {row["id"]: row for row in json.loads(house.cli.run("membership", "list", "--project", house.project, "--json"))}
-    assert rows[made]["admin"] is True and rows[made]["access"] == "patient(patient=Patient/ned, word=a b)", rows[made]
+    assert rows[made]["admin"] is True and rows[made]["access"] == f"patient(patient=Patient/{house.ned}, word=a b)", rows[made]
     assert house.explain("user:joe", "search", "Patient")[0] == 200
     assert json.loads(house.cli.run("membership", "show", made))["admin"] is True
 
