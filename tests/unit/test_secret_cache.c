@@ -92,10 +92,7 @@ static void test_threads(void)
     }
 }
 
-static const fhir_unit_test_t tests[] = {{"remembers exactly", test_remembers_exactly},
-                                         {"forgets", test_forgets},
-                                         {"bounded", test_bounded},
-                                         {"two caches", test_two_caches_differ},
-                                         {"threads", test_threads},
-                                         {NULL, NULL}};
+static const fhir_unit_test_t tests[] = {
+    {"remembers exactly", test_remembers_exactly}, {"forgets", test_forgets}, {"bounded", test_bounded},
+    {"two caches", test_two_caches_differ},        {"threads", test_threads}, {NULL, NULL}};
 FHIR_UNIT_MAIN("secret_cache", tests)
