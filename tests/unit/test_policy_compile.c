@@ -175,14 +175,16 @@ static const fhir_policy_t *of_access(const char *access)
     return fhir_policy_compile(quoted(access), NULL, sources, &addresses, pool);
 }
 
+#define P_OF(id) "{'policy':'p','parameter':[{'name':'id','value':'" id "'}]}"
+#define TWICE ("[" P_OF("2") "," P_OF("1") "]")
+
 static void test_access(void)
 {
     static const char *const good[] = {
         "[{'policy':'all'}]",
         "[{'policy':'all','parameter':[]}]",
         "[{'policy':'p','parameter':[{'name':'id','value':'1'}]}]",
-        "[{'policy':'p','parameter':[{'name':'id','value':'2'}]},{'policy':'p','parameter':[{'name':'id','value':'1'}]}"
-        "]",
+        TWICE,
     };
     static const char *const bad[] = {
         "",
