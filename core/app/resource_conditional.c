@@ -10,10 +10,13 @@
 /* A resource that changed after it was found may match no more: it is looked for again. */
 #define ATTEMPTS 5
 
-static fhir_error_t *begin(const fhir_search_t **condition, fhir_resource_facts_t *facts, fhir_exchange_t *exchange)
+/* Whoever may not do `interaction` at all is told so before anything is looked for. */
+static fhir_error_t *begin(const fhir_search_t **condition, fhir_resource_facts_t *facts, fhir_exchange_t *exchange,
+                           fhir_interaction_t interaction)
 {
     const char *query = exchange->request->query;
     FHIR_TRY(fhir_resource_access(facts, exchange, FHIR_INTERACTION_SEARCH, NULL, NULL));
+    FHIR_TRY(fhir_resource_decide_type(exchange, facts->membership, interaction, exchange->route.type));
     FHIR_TRY(fhir_resource_negotiate(exchange));
     return fhir_condition_parse(condition, exchange, facts->membership, exchange->route.type, query ? query : "");
 }
@@ -64,7 +67,7 @@ fhir_error_t *fhir_resource_conditional_delete(fhir_response_t **response, fhir_
     fhir_resource_facts_t facts;
     fhir_error_t *error = NULL;
     int attempt;
-    FHIR_TRY(begin(&condition, &facts, exchange));
+    FHIR_TRY(begin(&condition, &facts, exchange, FHIR_INTERACTION_DELETE));
     for (attempt = 0; attempt < ATTEMPTS; attempt++) {
         FHIR_TRY(find_target(&found, exchange, facts.membership, condition));
         error = found ? delete_found(&write, exchange, found) : NULL;
@@ -98,7 +101,7 @@ fhir_error_t *fhir_resource_conditional_patch(fhir_response_t **response, fhir_e
     fhir_resource_facts_t facts;
     fhir_error_t *error = NULL;
     int attempt;
-    FHIR_TRY(begin(&condition, &facts, exchange));
+    FHIR_TRY(begin(&condition, &facts, exchange, FHIR_INTERACTION_UPDATE));
     FHIR_TRY(fhir_body_check(exchange, FHIR_BODY_PATCH));
     FHIR_TRY(fhir_body_document(&patch, exchange));
     for (attempt = 0; attempt < ATTEMPTS; attempt++) {
