@@ -218,16 +218,33 @@ static fhir_error_t *refuse_hidden(const fhir_search_t *search, const fhir_excha
     return NULL;
 }
 
+/* What an include brings tells what the reference or attachment says. */
+static fhir_error_t *refuse_hidden_includes(const fhir_search_t *search, const fhir_exchange_t *exchange,
+                                            const fhir_policy_t *policy)
+{
+    int i;
+    for (i = 0; i < search->includes->nelts; i++) {
+        const fhir_include_t *include = &APR_ARRAY_IDX(search->includes, i, fhir_include_t);
+        const apr_array_header_t *elements = fhir_policy_hidden_in_search(policy, include->type, exchange->pool);
+        if (elements && fhir_search_looks_at(include->type, include->name, elements)) {
+            return hidden(include->name, exchange);
+        }
+    }
+    return NULL;
+}
+
 fhir_error_t *fhir_search_permit(fhir_search_t *search, const fhir_exchange_t *exchange,
                                  const fhir_membership_t *membership)
 {
     fhir_decision_t decision = fhir_decision_of(exchange, membership, FHIR_INTERACTION_SEARCH, search->type);
-    const apr_array_header_t *elements = NULL;
+    const apr_array_header_t *elements;
     apr_array_header_t *restrictions;
     FHIR_TRY(fhir_decide_search(&restrictions, &decision, exchange->pool));
     search->restrictions = restrictions;
-    if (membership->policy && !membership->admin) {
-        elements = fhir_policy_hidden_in_search(membership->policy, search->type, exchange->pool);
+    if (!membership->policy || membership->admin) {
+        return NULL;
     }
+    FHIR_TRY(refuse_hidden_includes(search, exchange, membership->policy));
+    elements = fhir_policy_hidden_in_search(membership->policy, search->type, exchange->pool);
     return elements ? refuse_hidden(search, exchange, elements) : NULL;
 }
