@@ -110,7 +110,7 @@ def test_binary_relabelled(world, title):
             if expected == "?":
                 _, problem = judge("?", (), None, lambda one: function(world, who, one, context), target, world)
             else:
-                problem = under_context(world, result, name, who, to, expected, answer, (200,))
+                problem = under_context(world, result, f"{name} {row}", who, to, expected, answer, (200,))
             if answer.status < 300 and expected == "yes":
                 world.used(target)
             else:

@@ -635,3 +635,95 @@ def test_a_binary_entry_does_not_reach_under_contexts(world, subject):
     checks.outcome(subject.call("PUT", f"Binary/{bare}", {**RAW, "X-Security-Context": world.own}, b"x"), 403)
     checks.outcome(subject.call("POST", "Binary", FHIR, json.dumps(binary_body(b"x", world.own)).encode()), 403)
     nothing(world, subject)
+
+
+def test_one_entry_for_a_compartment(world):
+    """"*?_compartment=%patient" reaches what entries type by type reach, and nothing that has no compartment."""
+    portal = member(world.server, world.admin, [{"resourceType": "*", "criteria": "*?_compartment=%patient"}], "portal", patient=world.own)
+    world.headers["portal"] = portal.bearer
+    for row in world.contexts:
+        target = world.binary(row)
+        for method, place, body in (("GET", target.place, None), ("HEAD", target.place, None), ("GET", target.place + "/_history", None),
+                                    ("GET", target.place + "/$presigned-url?upload=true", None), ("GET", f"{target.place}/_history/{target.version}", None)):
+            answers = [world.call(who, method, place, None, body) for who in ("portal", "patient")]
+            assert answers[0].status == answers[1].status, (row, answers)
+        if world.contexts[row] and row not in ("outside", "binary"):
+            answers = [world.call(who, "POST", "Binary", {**RAW, "X-Security-Context": world.contexts[row]}, b"x") for who in ("portal", "patient")]
+            assert answers[0].status == answers[1].status, (row, answers)
+    for place in "Organization", "Basic":
+        assert portal.get(place).json().get("entry") is None
+    for kind in "AccessPolicy", "ProjectMembership", "AuditEvent":
+        checks.outcome(portal.get(kind), 403)
+    checks.outcome(portal.call("POST", "Organization", FHIR, b'{"resourceType":"Organization","name":"x"}'), 403)
+
+
+@pytest.mark.parametrize("scope, claim, reaches", [
+    ("patient/*.rs", "own", {"own"}), ("patient/*.rs", "other", set()), ("patient/*.rs", None, set()), ("user/*.rs", "other", {"own"}),
+    ("patient/*.rs user/Patient.r", "other", {"own"}), ("user/Patient.rs?_id=none", "own", set()), ("system/*.cruds", None, {"own"})])
+def test_scopes_narrow_policies(world, scope, claim, reaches):
+    """What both permit, never more: the policy is about own, whatever the token's patient is."""
+    subject = f"narrowed-{uuid.uuid4()}"
+    outside_member(world.admin, subject, [{"resourceType": "Patient", "criteria": "Patient?_compartment=%patient"}], patient=world.own)
+    world.headers["narrowed"] = world.issuer.headers(subject, scope, {"own": world.own, "other": world.other}.get(claim, "").split("/")[-1] or None)
+    for name in "own", "other":
+        answer = world.call("narrowed", "GET", world.contexts[name])
+        assert (answer.status == 200) == (name in reaches), (name, answer)
+        if name not in reaches:
+            checks.outcome(answer, answer.status if answer.status == 403 else 404)
+    found = world.call("narrowed", "GET", "Patient?_count=1000")
+    seen_by_search = {"Patient/" + one["resource"]["id"] for one in found.json().get("entry", [])} if found.status == 200 else set()
+    assert seen_by_search <= {world.contexts[name] for name in reaches}
+
+
+@pytest.mark.parametrize("scope, status", [("user/Patient.cruds", 403), ("user/AccessPolicy.s", 200), ("user/*.cruds", 200), ("patient/*.cruds", 403),
+                                           ("user/AccessPolicy.s?_id=x", 403), ("openid", 200)])
+def test_scopes_narrow_administrators(world, scope, status):
+    outside_member(world.admin, f"admin-{scope}", is_admin=True)
+    world.headers["narrow-admin"] = world.issuer.headers(f"admin-{scope}", scope, world.own.split("/")[1])
+    answer = world.call("narrow-admin", "GET", "AccessPolicy")
+    assert answer.status == status, answer
+    if scope == "patient/*.cruds":
+        for row, expected in ("own", 200), ("own-media", 200), ("other", 404), ("none", 404), ("missing", 404), ("deleted", 404), ("foreign", 404):
+            answer = world.call("narrow-admin", "GET", world.binary(row).place)
+            assert answer.status == expected, (row, answer)
+
+
+@pytest.mark.parametrize("query", ["Binary", "Binary?_id={id}", "Binary?security-context={other}", "Binary?_lastUpdated=ge2000", "Binary?security-context:missing=false",
+                                   "Binary?_summary=count", "Binary?contenttype=text/plain", "Binary?security-context:missing=true&_id={id}"])
+def test_binaries_are_not_searched(world, query):
+    """But by administrators, for those without a context."""
+    target = world.binary("other")
+    asked = query.format(id=target.id, other=world.other)
+    for who in "patient", "full", "readonly", "nobody":
+        answer = world.call(who, "GET", asked)
+        assert answer.status in (400, 403, 404, 405), answer
+        checks.outcome(answer, answer.status)
+        assert target.version not in answer.text
+
+
+def test_the_default_policy_of_a_project(postgres):
+    """Members without a policy of their own have it; one of their own replaces it; to take it away counts at once."""
+    with httpd.Server(postgres, processes=1) as server:
+        admin = server.project("defaults")
+        place = "Patient/" + admin.call("POST", "Patient", FHIR, json.dumps(patient()).encode()).json()["id"]
+        plain, own = member(server, admin, None, "plain"), member(server, admin, [{"resourceType": "Observation"}], "own")
+        assert [client.get(place).status for client in (plain, own)] == [403, 403]
+        policy = write_policy(admin, [{"resourceType": "Patient", "readonly": True}])
+        server.cli.run("project", "default-policy", admin.project_id, policy)
+        assert [client.get(place).status for client in (plain, own)] == [200, 403]
+        checks.outcome(plain.call("DELETE", place), 403)
+        assert admin.call("DELETE", policy).status == 204
+        assert plain.get(place).status == 403
+
+
+def test_upload_urls_and_contexts_that_change(world):
+    """An upload URL is for what its holder could change when it was issued; when that has moved to another's context, the holder does not
+    get to see it."""
+    identity, _ = world.admin.upload(b"own", "text/plain", {"X-Security-Context": world.own})
+    url = world.clients["patient"].signed(identity, True)
+    assert world.call("admin", "PUT", f"Binary/{identity}", {**RAW, "X-Security-Context": world.other}, b"secret").status == 200
+    answer = world.server.request("PUT", url, RAW, b"overwritten")
+    assert b"secret" not in answer.body
+    assert world.call("admin", "GET", f"Binary/{identity}").headers["X-Security-Context"] == world.other
+    checks.outcome(world.call("patient", "GET", f"Binary/{identity}"), 404)
+    print(answer)

@@ -51,11 +51,11 @@ def judge(world, resource, target):
     return 0
 
 
-def attached(name, find):
+def attached(name, find, kinds=("Media", "DocumentReference", "DiagnosticReport")):
     """`find` takes the resource out of (world, who, kind, id, version id)."""
     def ask(world, who, target):
         found = []
-        for kind in ("Media", "DocumentReference", "DiagnosticReport"):
+        for kind in kinds:
             resource = find(world, who, kind, *world.report(kind, target))
             found.append(judge(world, resource, target) if isinstance(resource, dict) else resource)
         return found[0] if len(set(map(str, found))) == 1 else f"one by one: {found}"
@@ -89,7 +89,7 @@ attached("attached-batch", lambda world, who, kind, identity, _: in_bundle(world
 attached("attached-transaction", lambda world, who, kind, identity, _: in_bundle(world, who, "transaction", f"{kind}/{identity}"))
 attached("attached-history", lambda world, who, kind, identity, _: search(world, who, f"{kind}/{identity}/_history", identity))
 attached("attached-revinclude", lambda world, who, kind, identity, _: search(
-    world, who, f"Patient?_id={world.own.split('/')[1]}&_revinclude={kind}:subject&_count=1000", identity))
+    world, who, f"Patient?_id={world.own.split('/')[1]}&_revinclude={kind}:subject", identity), ["DiagnosticReport"])
 
 
 # ---- told when it is written ----
