@@ -394,6 +394,6 @@ def test_graceful_restart(nodes):
     nodes.wait_listening()
     test_token_key(nodes)
     end = time.monotonic() + 10
-    while listening() != nodes.first.processes + nodes.second.processes:
+    while listening() != len(nodes.first.children()) + len(nodes.second.children()):
         assert time.monotonic() < end, listening()
         time.sleep(0.1)
