@@ -361,7 +361,7 @@ def test_includes_do_not_go_through_what_is_hidden(world, victim):
     bridge = world.make(observation(world.other, derivedFrom=[{"reference": f"Observation/{reached['id']}"}]))
     near = world.make(observation(world.own, derivedFrom=[{"reference": f"Observation/{bridge['id']}"}]))
     query = f"Observation?_id={near['id']}&_include=Observation:derived-from&_include:iterate=Observation:derived-from"
-    assert found(world, "full", query) == [near["id"], bridge["id"], reached["id"]]
+    assert set(found(world, "full", query)) == {near["id"], bridge["id"], reached["id"]}
     assert found(world, "patient", query) == [near["id"]], "what the hidden one refers to tells what stands in it"
     for query in (f"Observation?_id={start['id']}&_include=Observation:derived-from&_include=Observation:subject",
                   f"Observation?_id={start['id']}&_include=Observation:derived-from&_include:iterate=Observation:subject",

@@ -297,7 +297,7 @@ def chart(world):
 def test_hidden_elements_are_not_shown(chart, target):
     asked = target.format(place=chart.place, id=chart.id, version=chart.version, organization=chart.organization)
     answer = chart.client.get(asked)
-    assert answer.status in (200, 400), answer
+    assert answer.status == 200 or answer.status in (400, 403) and "include=" in target, answer
     if "_revinclude" in target:
         assert chart.id not in answer.text, "who refers to it is hidden"
         return

@@ -109,9 +109,9 @@ def access(policy, **parameters):
 
 def membership_id(server, client):
     """Of a client."""
-    rows = server.sql("SELECT id FROM fhir_binary.membership WHERE kind = 1 AND subject = '" + client.id + "'")
-    assert len(rows) == 1, rows
-    return rows[0][0]
+    if not hasattr(client, "membership"):
+        [[client.membership]] = server.sql(f"SELECT id FROM fhir_binary.membership WHERE kind = 1 AND subject = '{client.id}'")
+    return client.membership
 
 
 def set_membership(by, identity, **members):
