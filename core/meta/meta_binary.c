@@ -24,27 +24,25 @@ static const fhir_pg_statement_t load_membership = {FHIR_PG_LOAD_MEMBERSHIP, 1,
                                                     "SELECT " MEMBERSHIP " " MEMBERSHIP_BY_KEY WHERE_KEY};
 
 /* With and without the text of contexts. */
-#define LOAD_CURRENT(context_columns, content)                                                                         \
-    "SELECT " MEMBERSHIP                                                                                               \
-    ", " FHIR_PG_VERSION_COLUMNS("cv", "co") ", " context_columns " " MEMBERSHIP_BY_KEY BINARY_OF_MEMBER               \
-                                             "$4 " CURRENT_VERSION FHIR_PG_CONTEXT("cx", "cv.security_context")        \
-                                                 content WHERE_KEY
+#define LOAD_CURRENT(text_columns, text)                                                                               \
+    "SELECT " MEMBERSHIP ", " FHIR_PG_VERSION_COLUMNS("cv", "co") ", " FHIR_PG_CONTEXT("cv.security_context")          \
+        text_columns " " MEMBERSHIP_BY_KEY BINARY_OF_MEMBER "$4 " CURRENT_VERSION text WHERE_KEY
 static const fhir_pg_statement_t load_current[] = {
-    {FHIR_PG_LOAD_CURRENT, 1, LOAD_CURRENT(FHIR_PG_CONTEXT_COLUMNS("cx"), "")},
+    {FHIR_PG_LOAD_CURRENT, 1, LOAD_CURRENT("", "")},
     {FHIR_PG_LOAD_CURRENT_CONTENT, 1,
-     LOAD_CURRENT(FHIR_PG_CONTEXT_CONTENT_COLUMNS("cx", "ct"), FHIR_PG_CONTEXT_VERSION("cx", "ct"))}};
+     LOAD_CURRENT(", " FHIR_PG_RESOURCE_COLUMNS("ct"), FHIR_PG_CONTEXT_VERSION("ct", "cv.security_context"))}};
 
 /* The current version's context is looked up only if it is another than that of the version asked for. */
-#define LOAD_VERSION(asked_columns, current_columns, content)                                                          \
+#define OTHER_CONTEXT "nullif(cv.security_context, av.security_context)"
+#define LOAD_VERSION(text_columns, text)                                                                               \
     "SELECT " MEMBERSHIP ", " FHIR_PG_VERSION_COLUMNS("cv", "co") ", " FHIR_PG_VERSION_COLUMNS(                        \
-        "av", "ao") ", " asked_columns ", " current_columns " " MEMBERSHIP_BY_KEY BINARY_OF_MEMBER                     \
-                    "$4 " ASKED_AND_CURRENT_VERSION("$5") FHIR_PG_CONTEXT("ax", "av.security_context")                 \
-                        FHIR_PG_CONTEXT("cx", "nullif(cv.security_context, av.security_context)") content WHERE_KEY
+        "av", "ao") ", " FHIR_PG_CONTEXT("av.security_context") ", " FHIR_PG_CONTEXT(OTHER_CONTEXT) text_columns       \
+        " " MEMBERSHIP_BY_KEY BINARY_OF_MEMBER "$4 " ASKED_AND_CURRENT_VERSION("$5") text WHERE_KEY
 static const fhir_pg_statement_t load_version[] = {
-    {FHIR_PG_LOAD_VERSION, 1, LOAD_VERSION(FHIR_PG_CONTEXT_COLUMNS("ax"), FHIR_PG_CONTEXT_COLUMNS("cx"), "")},
+    {FHIR_PG_LOAD_VERSION, 1, LOAD_VERSION("", "")},
     {FHIR_PG_LOAD_VERSION_CONTENT, 1,
-     LOAD_VERSION(FHIR_PG_CONTEXT_CONTENT_COLUMNS("ax", "at"), FHIR_PG_CONTEXT_CONTENT_COLUMNS("cx", "ct"),
-                  FHIR_PG_CONTEXT_VERSION("ax", "at") FHIR_PG_CONTEXT_VERSION("cx", "ct"))}};
+     LOAD_VERSION(", " FHIR_PG_RESOURCE_COLUMNS("at") ", " FHIR_PG_RESOURCE_COLUMNS("ct"),
+                  FHIR_PG_CONTEXT_VERSION("at", "av.security_context") FHIR_PG_CONTEXT_VERSION("ct", OTHER_CONTEXT))}};
 
 #define KEY_AND_MEMBERSHIP                                                                                             \
     "FROM (SELECT 1) one "                                                                                             \
@@ -152,8 +150,8 @@ static void read_current(fhir_binary_facts_t *facts, const PGresult *result, con
     facts->current = fhir_pg_version(result, 0, AFTER_MEMBERSHIP, project_id, binary_id, pool);
     facts->version = facts->current;
     if (facts->current && !facts->membership->admin) {
-        facts->context =
-            fhir_pg_context(result, 0, AFTER_CURRENT, with_content, project_id, facts->current->security_context, pool);
+        facts->context = fhir_pg_context(result, 0, AFTER_CURRENT, with_content ? AFTER_CURRENT + 1 : -1, project_id,
+                                         facts->current->security_context, pool);
         facts->version_context = facts->context;
     }
 }
@@ -168,9 +166,10 @@ static void read_contexts(fhir_binary_facts_t *facts, const PGresult *result, in
     const char *project_id = facts->membership->project_id;
     const char *asked = facts->version ? facts->version->security_context : NULL;
     const char *current = facts->current ? facts->current->security_context : NULL;
-    int width = with_content ? FHIR_PG_CONTEXT_CONTENT_WIDTH : FHIR_PG_CONTEXT_WIDTH;
-    facts->version_context = fhir_pg_context(result, 0, AFTER_VERSION, with_content, project_id, asked, pool);
-    facts->context = fhir_pg_context(result, 0, AFTER_VERSION + width, with_content, project_id, current, pool);
+    int text = with_content ? AFTER_VERSION + 2 : -1;
+    int other_text = with_content ? text + FHIR_PG_RESOURCE_WIDTH : -1;
+    facts->version_context = fhir_pg_context(result, 0, AFTER_VERSION, text, project_id, asked, pool);
+    facts->context = fhir_pg_context(result, 0, AFTER_VERSION + 1, other_text, project_id, current, pool);
     if (same_target(facts->version_context, facts->context)) {
         facts->context = facts->version_context;
     }

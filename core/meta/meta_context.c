@@ -8,21 +8,16 @@
 #define BYTES_MAX "67108864"
 
 #define CONTEXTS                                                                                                       \
-    "FROM unnest($2::text[], $3::text[]) WITH ORDINALITY u (type, id, place) CROSS JOIN LATERAL (SELECT h.key, "       \
-    "h.version_id, h.sequence, h.last_updated, h.deleted FROM fhir_binary.resource h "                                 \
-    "WHERE h.project_id = $1::uuid AND h.type = u.type AND h.id = u.id OFFSET 0) x "
-#define NOT_DELETED "WHERE NOT x.deleted"
+    "FROM unnest($2::text[], $3::text[]) WITH ORDINALITY u (type, id, place) CROSS JOIN LATERAL (SELECT * FROM "       \
+    "fhir_binary.resource h WHERE h.project_id = $1::uuid AND h.type = u.type AND h.id = u.id OFFSET 0) x "
 
 static const fhir_pg_statement_t load_contexts[] = {
-    {FHIR_PG_LOAD_CONTEXTS, 1,
-     "SELECT u.place, " FHIR_PG_CONTEXT_COLUMNS("x") " " CONTEXTS NOT_DELETED " ORDER BY u.place"},
+    {FHIR_PG_LOAD_CONTEXTS, 1, "SELECT u.place, " FHIR_PG_CONTEXT_VALUE("x") " " CONTEXTS},
     {FHIR_PG_LOAD_CONTEXTS_CONTENT, 1,
-     "SELECT q.place, " FHIR_PG_CONTEXT_COLUMNS(
-         "q") ", q.change, q.attachment_count, q.meta, CASE WHEN q.bytes <= " BYTES_MAX
-              " THEN q.body END FROM (SELECT u.place, x.*, v.change, v.attachment_count, v.meta, v.body, "
-              "sum(octet_length(v.body)) OVER (ORDER BY u.place) AS bytes " CONTEXTS
-              "JOIN fhir_binary.resource_version v ON v.version_id = x.version_id " NOT_DELETED
-              ") q ORDER BY q.place"}};
+     "SELECT q.place, q.context, q.version_id, q.sequence, q.last_updated, q.change, q.attachment_count, q.meta, "
+     "CASE WHEN q.bytes <= " BYTES_MAX " THEN q.body END FROM (SELECT u.place, v.*, " FHIR_PG_CONTEXT_VALUE(
+         "x") " AS context, sum(octet_length(v.body)) OVER (ORDER BY u.place) AS bytes " CONTEXTS
+              "JOIN fhir_binary.resource_version v ON v.version_id = x.version_id) q"}};
 
 static const fhir_pg_statement_t load_policies = {
     FHIR_PG_LOAD_POLICIES, 1,
@@ -47,11 +42,10 @@ static const fhir_pg_statement_t without_context = {
 
 /* ---- one subject ---- */
 
-apr_array_header_t *fhir_pg_compartments(const PGresult *result, int row, int column, apr_pool_t *pool)
+static apr_array_header_t *read_compartments(const char *text, apr_pool_t *pool)
 {
     apr_array_header_t *values = apr_array_make(pool, 2, sizeof(fhir_index_value_t));
-    const char *text = fhir_pg_text(result, row, column, pool);
-    while (text && *text) {
+    while (*text) {
         apr_size_t type = strcspn(text, "/");
         apr_size_t whole = strcspn(text, " ");
         fhir_index_value_t *value = apr_array_push(values);
@@ -66,26 +60,10 @@ apr_array_header_t *fhir_pg_compartments(const PGresult *result, int row, int co
     return values;
 }
 
-static fhir_resource_t *context_resource(const fhir_subject_t *subject, const PGresult *result, int row,
-                                         int first_column, int with_content, const char *project_id, apr_pool_t *pool)
+apr_array_header_t *fhir_pg_compartments(const PGresult *result, int row, int column, apr_pool_t *pool)
 {
-    fhir_resource_t *resource = apr_pcalloc(pool, sizeof(*resource));
-    resource->project_id = project_id;
-    resource->type = subject->type;
-    resource->id = subject->id;
-    resource->version_id = fhir_pg_uuid(result, row, first_column, pool);
-    resource->sequence = fhir_pg_number(result, row, first_column + 1);
-    resource->last_updated = fhir_pg_time(result, row, first_column + 2);
-    resource->change = FHIR_CHANGE_UPDATE;
-    if (with_content) {
-        int text = first_column + FHIR_PG_CONTEXT_WIDTH;
-        resource->change = (fhir_change_kind_t)fhir_pg_number(result, row, text);
-        resource->attachment_count = (int)fhir_pg_number(result, row, text + 1);
-        resource->meta = fhir_pg_text(result, row, text + 2, pool);
-        resource->body = fhir_pg_text(result, row, text + 3, pool);
-        resource->body_length = resource->body ? (apr_size_t)PQgetlength(result, row, text + 3) : 0;
-    }
-    return resource;
+    const char *text = fhir_pg_text(result, row, column, pool);
+    return read_compartments(text ? text : "", pool);
 }
 
 /* Absolute addresses become relative ones when a Binary is written: what is left of them is not ours. */
@@ -102,27 +80,31 @@ static fhir_subject_t *make_subject(const char *reference, apr_pool_t *pool)
     return subject;
 }
 
-static void fill_subject(fhir_subject_t *subject, const PGresult *result, int row, int first_column, int with_content,
+static void fill_subject(fhir_subject_t *subject, const PGresult *result, int row, int column, int text_column,
                          const char *project_id, apr_pool_t *pool)
 {
-    if (!*subject->type || PQgetisnull(result, row, first_column)) {
+    const char *compartments;
+    if (!*subject->type || PQgetlength(result, row, column) < FHIR_PG_TIME_LENGTH) {
         return;
     }
+    compartments = fhir_pg_text(result, row, column, pool) + FHIR_PG_TIME_LENGTH;
     subject->there = 1;
-    subject->last_updated = fhir_pg_time(result, row, first_column + 2);
-    subject->values = fhir_pg_compartments(result, row, first_column + 3, pool);
-    subject->resource = context_resource(subject, result, row, first_column, with_content, project_id, pool);
+    subject->last_updated = fhir_pg_time(result, row, column);
+    subject->values = read_compartments(compartments, pool);
+    if (text_column >= 0) {
+        subject->resource = fhir_pg_resource(result, row, text_column, project_id, subject->type, subject->id, pool);
+    }
 }
 
-fhir_subject_t *fhir_pg_context(const PGresult *result, int row, int first_column, int with_content,
-                                const char *project_id, const char *security_context, apr_pool_t *pool)
+fhir_subject_t *fhir_pg_context(const PGresult *result, int row, int column, int text_column, const char *project_id,
+                                const char *security_context, apr_pool_t *pool)
 {
     fhir_subject_t *subject;
     if (!security_context) {
         return NULL;
     }
     subject = make_subject(security_context, pool);
-    fill_subject(subject, result, row, first_column, with_content, project_id, pool);
+    fill_subject(subject, result, row, column, text_column, project_id, pool);
     return subject;
 }
 
@@ -164,8 +146,8 @@ static fhir_error_t *load_batch(batch_t *batch, fhir_meta_t *meta, const char *p
     FHIR_TRY(fhir_pg_run(&result, meta, &load_contexts[with_content], &parameters, call));
     for (int row = 0; row < PQntuples(result); row++) {
         int place = (int)fhir_pg_number(result, row, 0) - 1;
-        fill_subject(APR_ARRAY_IDX(batch->wanted, place, fhir_subject_t *), result, row, 1, with_content, project,
-                     call->pool);
+        fill_subject(APR_ARRAY_IDX(batch->wanted, place, fhir_subject_t *), result, row, 1, with_content ? 2 : -1,
+                     project, call->pool);
     }
     PQclear(result);
     return NULL;

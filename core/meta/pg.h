@@ -206,7 +206,9 @@ const char *fhir_pg_uuid(const PGresult *result, int row, int column, apr_pool_t
 const char *fhir_pg_hex(const PGresult *result, int row, int column, apr_pool_t *pool);  /* bytes or uuid, no dashes */
 void fhir_pg_bytes(void *bytes, int length, const PGresult *result, int row, int column);
 apr_int64_t fhir_pg_number(const PGresult *result, int row, int column); /* int2, int4, int8, boolean; null is 0 */
-apr_time_t fhir_pg_time(const PGresult *result, int row, int column);    /* null is 0 */
+/* null is 0. The value may go on after these bytes. */
+#define FHIR_PG_TIME_LENGTH 8
+apr_time_t fhir_pg_time(const PGresult *result, int row, int column);
 /* 1 for a UUID in lower case: the form in which we make ids, so equal text is equal id. */
 int fhir_pg_is_uuid(const char *text);
 

@@ -22,27 +22,33 @@ const fhir_resource_t *fhir_pg_resource(const PGresult *result, int row, int fir
 #define FHIR_PG_COMPARTMENTS(r)                                                                                        \
     "CASE WHEN " r ".key IS NOT NULL THEN array_to_string(ARRAY(SELECT k.target_type || '/' || k.target_id "           \
     "FROM fhir_binary.resource_reference k WHERE k.key = " r ".key AND k.name = '_compartment'), ' ') END"
-/* The resource of membership `m`'s project that a security context names, as `x`. fhir_context_target has the same
- * rules; where it finds no target, what is found here does not count. Administrators need none. That it is not deleted
- * is asked outside: else a plan made while the table is small could take the index of those, and read the whole type.
- */
-#define FHIR_PG_CONTEXT(x, security_context)                                                                           \
-    "LEFT JOIN LATERAL (SELECT h.key, h.version_id, h.sequence, h.last_updated, h.deleted FROM fhir_binary.resource "  \
-    "h WHERE NOT m.admin AND h.project_id = m.project_id AND h.type = split_part(" security_context ", '/', 1) "       \
-    "AND h.id = split_part(" security_context ", '/', 2) OFFSET 0) " x " ON NOT " x ".deleted "
-#define FHIR_PG_CONTEXT_COLUMNS(x) x ".version_id, " x ".sequence, " x ".last_updated, " FHIR_PG_COMPARTMENTS(x)
-#define FHIR_PG_CONTEXT_WIDTH 4
-/* The same with its text, of version `v`. */
-#define FHIR_PG_CONTEXT_VERSION(x, v)                                                                                  \
-    "LEFT JOIN fhir_binary.resource_version " v " ON " v ".version_id = " x ".version_id "
-#define FHIR_PG_CONTEXT_CONTENT_COLUMNS(x, v)                                                                          \
-    FHIR_PG_CONTEXT_COLUMNS(x) ", " v ".change, " v ".attachment_count, " v ".meta, " v ".body"
-#define FHIR_PG_CONTEXT_CONTENT_WIDTH 8
+/* What is known of a context `h`, in one value: 8 bytes of last_updated and its compartments; null: it is deleted. */
+#define FHIR_PG_CONTEXT_VALUE(h)                                                                                       \
+    "CASE WHEN NOT " h ".deleted THEN timestamptz_send(" h ".last_updated) || textsend(" FHIR_PG_COMPARTMENTS(h) ") "  \
+                                                                                                                 "END"
+/* The resource of membership `m`'s project that a security context names. fhir_context_target has the same rules; where
+ * it finds no target, what is found here does not count. Whether it is deleted is asked of what was found: else a plan
+ * made while the table is small could take the index of those that are not, and read the whole type. */
+#define FHIR_PG_IS_CONTEXT(h, security_context)                                                                        \
+    h ".project_id = m.project_id AND " h ".type = split_part(" security_context ", '/', 1) AND " h                    \
+      ".id = split_part(" security_context ", '/', 2)"
+/* Administrators need none. A subquery in the list costs them less than a join that finds nothing. */
+#define FHIR_PG_CONTEXT(security_context)                                                                              \
+    "CASE WHEN NOT m.admin AND " security_context " IS NOT NULL THEN (SELECT " FHIR_PG_CONTEXT_VALUE(                  \
+        "h") " FROM fhir_binary.resource h WHERE " FHIR_PG_IS_CONTEXT("h", security_context) ") END"
+/* Its current version, as `x`. */
+#define FHIR_PG_CONTEXT_VERSION(x, security_context)                                                                   \
+    "LEFT JOIN LATERAL (SELECT v.* FROM (SELECT o.version_id FROM fhir_binary.resource o WHERE NOT m.admin "           \
+    "AND " FHIR_PG_IS_CONTEXT(                                                                                         \
+        "o", security_context) " OFFSET 0) h "                                                                         \
+                               "JOIN fhir_binary.resource_version v ON v.version_id = h.version_id OFFSET 0) " x       \
+                               " ON true "
 /* Array of fhir_index_value_t. */
 apr_array_header_t *fhir_pg_compartments(const PGresult *result, int row, int column, apr_pool_t *pool);
-/* Of a version with this security_context; NULL: it has none. project_id must live as long as the result. */
-fhir_subject_t *fhir_pg_context(const PGresult *result, int row, int first_column, int with_content,
-                                const char *project_id, const char *security_context, apr_pool_t *pool);
+/* Of a version with this security_context; NULL: it has none. text_column: of the context's version, -1: not loaded.
+ * project_id must live as long as the result. */
+fhir_subject_t *fhir_pg_context(const PGresult *result, int row, int column, int text_column, const char *project_id,
+                                const char *security_context, apr_pool_t *pool);
 
 /* ---- search_term.c ---- */
 /* 64 bits that stand for a value of a search parameter. value NULL: for the parameter itself. */
