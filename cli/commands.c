@@ -142,6 +142,20 @@ const fhir_ctl_command_t fhir_ctl_commands[] = {
      "any time and run again, also twice at once. --batch: how many are looked up together, default 100, at most 400.\n"
      "Exit status 3 if some remain.",
      fhir_ctl_audit_security_context},
+    {"audit list", "[--project PROJECT] [--entity REFERENCE] [--since DATE] [--limit NUMBER] [--json]",
+     "list audit events, newest first",
+     "At most NUMBER, default 100, most 1000. --since takes dates such as 2026-11-21 and times such as\n"
+     "2026-11-21T08:00:00Z.\n"
+     "\n"
+     "  fhirbinctl audit list --project demo --entity Binary/1",
+     fhir_ctl_audit_list},
+    {"audit verify", "", "check that no audit event was altered, removed, inserted or moved",
+     "Reads the whole trail. Exit status 3 with the first event that is not right. Whoever may write to the database\n"
+     "can cut off the end and the head together: compare the last hash with the stream of FhirBinaryAuditLog.",
+     fhir_ctl_audit_verify},
+    {"audit prune", "--older-than AGE", "remove old audit events",
+     "The chain begins behind them then, and can be verified as before. FhirBinaryAuditRetention does it hourly.",
+     fhir_ctl_audit_prune},
     {"config check", "", "read the configuration as httpd would and say what is wrong", NULL, fhir_ctl_config_check},
     {NULL, NULL, NULL, NULL, NULL}};
 

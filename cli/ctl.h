@@ -146,6 +146,9 @@ fhir_error_t *fhir_ctl_binary_unlinked(fhir_ctl_t *ctl);
 fhir_error_t *fhir_ctl_fetch_list(fhir_ctl_t *ctl);
 fhir_error_t *fhir_ctl_fetch_retry(fhir_ctl_t *ctl);
 fhir_error_t *fhir_ctl_audit_security_context(fhir_ctl_t *ctl);
+fhir_error_t *fhir_ctl_audit_list(fhir_ctl_t *ctl);
+fhir_error_t *fhir_ctl_audit_verify(fhir_ctl_t *ctl);
+fhir_error_t *fhir_ctl_audit_prune(fhir_ctl_t *ctl);
 fhir_error_t *fhir_ctl_config_check(fhir_ctl_t *ctl);
 /* Makes a key of this purpose if none is in use; says so. */
 fhir_error_t *fhir_ctl_first_key(fhir_ctl_t *ctl, fhir_key_purpose_t purpose) FHIR_MUST_CHECK;

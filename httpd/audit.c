@@ -23,8 +23,11 @@ static audit_child_t *child;
 static int open_pipe(apr_pool_t *pconf, server_rec *s, fhir_server_t *server)
 {
     const char *program = server->settings->audit_log + 1;
-    piped_log *log = ap_open_piped_log(pconf, *program == '|' ? program + 1 : program);
+    int by_shell = *program == '$';
+    piped_log *log;
     apr_os_file_t descriptor;
+    program += by_shell || *program == '|';
+    log = ap_open_piped_log_ex(pconf, program, by_shell ? APR_SHELLCMD_ENV : APR_PROGRAM_ENV);
     if (!log || apr_os_file_get(&descriptor, ap_piped_log_write_fd(log)) != APR_SUCCESS) {
         ap_log_error(APLOG_MARK, APLOG_ERR, 0, s, "fhir_binary: FhirBinaryAuditLog: can't start %s", program);
         return HTTP_INTERNAL_SERVER_ERROR;

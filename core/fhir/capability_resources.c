@@ -1,5 +1,6 @@
 /* What the CapabilityStatement says of every resource type but Binary: made from the tables that do the work. */
 #include "answers_private.h"
+#include "audit_event.h"
 #include "search_parameters.h"
 #include "structure.h"
 
@@ -73,11 +74,26 @@ static void add_type(fhir_text_t *json, const char *type, int update_create)
     fhir_text_add(json, "}");
 }
 
+/* The audit trail is read and searched, and written by nobody. */
+static void add_audit_event(fhir_text_t *json)
+{
+    int i;
+    fhir_text_add(json, ",{\"type\":\"AuditEvent\",\"interaction\":[{\"code\":\"read\"},{\"code\":\"search-type\"}],"
+                        "\"versioning\":\"no-version\"");
+    for (i = 0; fhir_audit_search_parameters[i][0]; i++) {
+        fhir_text_add(json, i ? "" : ",\"searchParam\":[");
+        add_parameter(json, i == 0, fhir_audit_search_parameters[i][0], fhir_audit_search_parameters[i][1]);
+    }
+    fhir_text_add(json, "]}");
+}
+
 void fhir_capability_resources(fhir_text_t *json, int update_create)
 {
     const char *const *type;
     for (type = fhir_structure_resource_types(); *type; type++) {
-        if (strcmp(*type, "Binary") != 0) {
+        if (strcmp(*type, "AuditEvent") == 0) {
+            add_audit_event(json);
+        } else if (strcmp(*type, "Binary") != 0) {
             add_type(json, *type, update_create);
         }
     }
