@@ -9,7 +9,7 @@ import pytest
 from access.wiring import FHIR, bundle_of, entry
 from access.world import (SHARED, World, binary_body, identifier, media, member, membership_id, observation, patient, set_membership,
                           write_policy)
-from harness import checks, signing
+from harness import checks, signing, wire
 from harness.client import Client
 
 RAW = {"Content-Type": "text/plain"}
@@ -415,15 +415,17 @@ def test_references_in_transactions_do_not_probe(world, victim):
 
 # ---- time ----
 
-@pytest.mark.parametrize("method, suffix", [("HEAD", ""), ("GET", ""), ("GET", "/_history"), ("GET", "/$presigned-url"), ("PUT", ""), ("DELETE", "")])
-def test_not_there_and_not_yours_take_the_same_time(world, victim, method, suffix):
+@pytest.mark.parametrize("method, kind, suffix", [
+    ("HEAD", "Binary", ""), ("GET", "Binary", ""), ("GET", "Binary", "/_history"), ("GET", "Binary", "/$presigned-url"), ("PUT", "Binary", ""),
+    ("DELETE", "Binary", ""), ("GET", "Observation", ""), ("HEAD", "Observation", ""), ("DELETE", "Observation", "")])
+def test_not_there_and_not_yours_take_the_same_time(world, victim, method, kind, suffix):
     """Medians of many interleaved requests; the bound is generous, as tests run on busy machines."""
     body = b"x" if method == "PUT" else None
     known, unknown = [], []
     for _ in range(150):
-        for place, times in (victim.id, known), (str(uuid.uuid4()), unknown):
+        for place, times in (victim.id if kind == "Binary" else victim.observation["id"], known), (str(uuid.uuid4()), unknown):
             begun = time.perf_counter()
-            answer = world.call("patient", method, f"Binary/{place}{suffix}", RAW if body else None, body)
+            answer = world.call("patient", method, f"{kind}/{place}{suffix}", RAW if body else None, body)
             times.append(time.perf_counter() - begun)
             assert answer.status in (404, 405), answer
     first, second = statistics.median(known), statistics.median(unknown)
@@ -543,6 +545,79 @@ def test_a_signed_url_is_for_one_binary_and_method(world, victim):
     checks.outcome(world.server.request("GET", upload), 403)
     answer = world.server.request("PUT", upload, {**RAW, "X-Security-Context": victim.context}, b"moved")
     assert answer.status >= 400 or world.call("admin", "GET", f"Binary/{own}").headers["X-Security-Context"] == world.own, answer
+
+
+def test_the_store_is_no_way_in(world, victim):
+    """Storage URLs need a signature, whoever asks."""
+    for who in "patient", "full", "admin", None:
+        answer = world.call(who, "GET", f"/storage/{victim.id}/{victim.version}")
+        checks.outcome(answer, 401)
+        victim.unseen_in(answer)
+
+
+@pytest.mark.parametrize("form", ["Binary/{id}/", "Binary//{id}", "Binary/./{id}", "Binary/x/../{id}", "Binary/%2e/{id}", "Binary/{id}%00", "Binary/{id}%20", "binary/{id}",
+                                  "Binary/{id}?_format=json", "Binary/{id}?_summary=true", "Binary/{id}?_elements=securityContext", "Binary/{id}?_format=text/plain",
+                                  "Binary/{id}?Signature=x", "Binary/{id}/_history/{version}/", "Binary/{id}/_history?_count=0", "Binary/{id}/_history?_since=2000",
+                                  "Binary/_history/{version}", "Binary/{id}/$everything", "Binary/{id}/$presigned-url?upload=1", "/fhir/R4//Binary/{id}",
+                                  "/fhir/R4/Binary/{id};x", "Binary/{upper}", "Patient/{id}", "Media/{id}"])
+def test_other_ways_to_write_the_address(world, victim, form):
+    asked = form.format(id=victim.id, version=victim.version, upper=victim.id.upper())
+    for method in "GET", "HEAD", "POST":
+        answer = world.call("patient", method, asked)
+        assert answer.status in (400, 403, 404, 405, 415), answer
+        victim.unseen_in(answer, victim.id)
+
+
+def test_refused_uploads_are_not_read(world, victim):
+    """No `100 Continue` for what will be refused."""
+    for method, place, context in (("PUT", f"Binary/{victim.id}", world.own), ("PUT", f"Binary/{victim.id}", None), ("POST", "Binary", victim.context),
+                                   ("POST", "Binary", world.contexts["missing"]), ("POST", "Binary", None)):
+        fields = {**world.headers["patient"], "Host": "x", "Content-Type": "text/plain", "Content-Length": "100000000", "Expect": "100-continue"}
+        if context:
+            fields["X-Security-Context"] = context
+        with world.server.connect() as wired:
+            wired.send(wire.head(method, f"/fhir/R4/{place}", list(fields.items())))
+            answer = wired.response()
+        assert answer.interim == [] and answer.status in (403, 405), answer
+        victim.unseen_in(answer, victim.context.split("/")[1])
+
+
+CHANGES = {"the Binary is moved": lambda world, client, identity, report: world.call(
+               "admin", "PUT", f"Binary/{identity}", {**RAW, "X-Security-Context": world.other}, b"moved"),
+           "the report is moved": lambda world, client, identity, report: world.call(
+               "admin", "PUT", f"Media/{report['id']}", FHIR, json.dumps(media(world.other, id=report["id"])).encode()),
+           "the report is deleted": lambda world, client, identity, report: world.call("admin", "DELETE", f"Media/{report['id']}"),
+           "the policy is withdrawn": lambda world, client, identity, report: set_membership(
+               world.admin, membership_id(world.server, client), access=None),
+           "the client is disabled": lambda world, client, identity, report: world.server.cli.run("client", "disable", client.id)}
+
+
+@pytest.mark.parametrize("method", ["PUT", "POST"])
+@pytest.mark.parametrize("change", list(CHANGES))
+def test_rights_that_end_while_an_upload_runs(world, victim, change, method):
+    """What is stored in the end is what its sender may store then: an upload may take hours."""
+    client = member(world.server, world.admin, [{"resourceType": "Media", "criteria": "Media?_compartment=%patient"}], "slow", patient=world.own)
+    report = world.make(media(world.own))
+    identity, _ = world.admin.upload(b"first", "text/plain", {"X-Security-Context": f"Media/{report['id']}"})
+    before = world.server.sql("SELECT count(*) FROM fhir_binary.binary")
+    fields = {**client.bearer, "Host": "x", "Content-Type": "text/plain", "Content-Length": "4", "Expect": "100-continue"}
+    if method == "POST":
+        fields["X-Security-Context"] = f"Media/{report['id']}"
+    with world.server.connect() as wired:
+        wired.send(wire.head(method, f"/fhir/R4/Binary/{identity}" if method == "PUT" else "/fhir/R4/Binary", list(fields.items())))
+        wired.socket.settimeout(20)
+        assert wired.file.readline().startswith(b"HTTP/1.1 100")
+        assert wired.file.readline() == b"\r\n"
+        CHANGES[change](world, client, identity, report)
+        wired.send(b"late")
+        answer = wired.response()
+    if method == "POST" and change == "the Binary is moved":
+        assert answer.status == 201, "that was another one"
+        return
+    assert answer.status >= 400, answer
+    checks.outcome(answer, answer.status)
+    assert world.call("admin", "GET", f"Binary/{identity}").body in (b"first", b"moved")
+    assert world.server.sql("SELECT count(*) FROM fhir_binary.binary") == before
 
 
 # ---- switches ----

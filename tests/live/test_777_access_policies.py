@@ -424,6 +424,29 @@ def test_hidden_elements_of_what_is_included(world, chart):
     chart.clean(answer)
 
 
+@pytest.mark.parametrize("hidden, query, right, wrong", [
+    ("generalPractitioner", "_compartment", "Practitioner/secret", "Practitioner/other"), ("generalPractitioner", "general-practitioner", "Practitioner/secret", "Practitioner/other"),
+    ("link", "link", "{own}", "{other}"), ("link", "_compartment", "{own}", "{other}"), ("meta", "_tag", "urn:test|hidden", "urn:test|none"),
+    ("name", "family", "Hiddenfamily", "None"), ("name", "name", "Hiddenfamily", "None"), ("telecom", "phone", "0815", "0816"), ("address", "address-city", "Hiddencity", "None"),
+    ("deceased", "death-date", "1999-09-09", "2000-01-01"), ("deceasedDateTime", "deceased", "true", "false")])
+def test_every_parameter_that_looks_at_a_hidden_element(world, subject, hidden, query, right, wrong):
+    made = world.make(patient(generalPractitioner=[{"reference": "Practitioner/secret"}], link=[{"type": "seealso", "other": {"reference": world.own}}],
+                              meta={"tag": [{"system": "urn:test", "code": "hidden"}]}, name=[{"family": "Hiddenfamily"}], deceasedDateTime="1999-09-09",
+                              telecom=[{"system": "phone", "value": "0815"}], address=[{"city": "Hiddencity"}]))
+    assert grant(world, subject, [{"resourceType": "Patient", "hiddenFields": [hidden]}]).status == 200
+    assert hidden.rstrip("DateTime") not in subject.get(f"Patient/{made['id']}").json() or hidden == "meta"
+    answers = []
+    for value in right, wrong:
+        answer = subject.get(f"Patient?_id={made['id']}&{query}={value.format(own=world.own, other=world.other)}")
+        answers.append((answer.status, [one["resource"]["id"] for one in answer.json().get("entry", [])], answer.json().get("total")))
+    assert answers[0] == answers[1], answers
+    for word in {"generalPractitioner": ["secret"], "link": [world.own], "meta": ['"hidden"'], "name": ["Hiddenfamily"], "telecom": ["0815"], "address": ["Hiddencity"],
+                 "deceased": ["1999-09"], "deceasedDateTime": ["1999-09"]}[hidden]:
+        for place in f"Patient/{made['id']}", f"Patient/{made['id']}/_history", f"Patient?_id={made['id']}":
+            assert word not in subject.get(place).text, (word, place)
+    nothing(world, subject)
+
+
 # ---- where from ----
 
 @pytest.mark.parametrize("rules, status", [
