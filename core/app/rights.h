@@ -10,8 +10,8 @@ fhir_error_t *fhir_rights(const fhir_membership_t **membership, const fhir_excha
 /* Who asks for what; the subjects are the caller's to add. `type` must live as long as the decision. */
 fhir_decision_t fhir_decision_of(const fhir_exchange_t *exchange, const fhir_membership_t *membership,
                                  fhir_interaction_t interaction, const char *type);
-/* An old version that is not to be seen answers as one that never was, if the current one is to be seen: `error` or what
- * to answer instead. */
+/* An old version that is not to be seen answers as one that never was, if the current one is to be seen: `error` or
+ * what to answer instead. */
 fhir_error_t *fhir_as_unknown_version(const fhir_exchange_t *exchange, fhir_decision_t *decision,
                                       fhir_error_t *error) FHIR_MUST_CHECK;
 fhir_error_t *fhir_version_not_found(const char *type, apr_pool_t *pool) FHIR_MUST_CHECK;
