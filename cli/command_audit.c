@@ -128,7 +128,7 @@ fhir_error_t *fhir_ctl_audit_verify(fhir_ctl_t *ctl)
         return NULL;
     }
     FHIR_TRY(error);
-    if (check.bad) {
+    if (check.why) {
         printf("event %" APR_INT64_T_FMT " %s; the %" APR_INT64_T_FMT " events before it are good\n", check.bad,
                check.why, check.verified);
         ctl->status = FHIR_CTL_FOUND;

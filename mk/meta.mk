@@ -16,5 +16,5 @@ check-meta: $(META_PROGRAMS) ## Tests of the PostgreSQL layer alone, on a privat
 	tests/meta/run.sh $(META_PROGRAMS)
 
 .PHONY: measure-meta
-measure-meta: $(BUILD)/tests/meta/measure_load
-	tests/meta/run.sh $<
+measure-meta: $(BUILD)/tests/meta/measure_load $(BUILD)/tests/meta/measure_audit
+	tests/meta/run.sh $^

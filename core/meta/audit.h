@@ -37,7 +37,8 @@ typedef struct fhir_audit_head_t {
     unsigned char first_previous_hash[FHIR_SHA256_LENGTH];
     apr_int64_t last_sequence; /* first_sequence - 1: no rows */
     unsigned char last_hash[FHIR_SHA256_LENGTH];
-    apr_int64_t least; /* of the rows that are there, at the same moment; 0: none */
+    int empty;         /* there are no rows at that moment; else: */
+    apr_int64_t least; /* of their sequences */
     apr_int64_t greatest;
 } fhir_audit_head_t;
 /* NOT_FOUND: the head's row is gone. */
@@ -45,8 +46,8 @@ fhir_error_t *fhir_meta_audit_head(fhir_audit_head_t *head, fhir_meta_t *meta, c
 
 typedef struct fhir_audit_check_t {
     apr_int64_t verified; /* rows that were found good */
-    apr_int64_t bad;      /* sequence of the first one that is not; 0: the chain is whole */
-    const char *why;      /* for people */
+    const char *why;      /* what is wrong, for people; NULL: the chain is whole */
+    apr_int64_t bad;      /* sequence of the first row that is not good */
     fhir_audit_head_t head;
     /* May be NULL; called now and then. */
     void (*progress)(void *baton, const struct fhir_audit_check_t *check);

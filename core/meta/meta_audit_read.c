@@ -71,6 +71,7 @@ fhir_error_t *fhir_meta_audit_head(fhir_audit_head_t *head, fhir_meta_t *meta, c
         fhir_pg_bytes(head->first_previous_hash, FHIR_SHA256_LENGTH, result, 0, 1);
         head->last_sequence = fhir_pg_number(result, 0, 2);
         fhir_pg_bytes(head->last_hash, FHIR_SHA256_LENGTH, result, 0, 3);
+        head->empty = PQgetisnull(result, 0, 4);
         head->least = fhir_pg_number(result, 0, 4);
         head->greatest = fhir_pg_number(result, 0, 5);
     }
@@ -139,7 +140,7 @@ static fhir_error_t *check_rows(int *rows, verify_t *verify, apr_pool_t *pool)
     fhir_pg_add_number(&parameters, VERIFY_PAGE);
     FHIR_TRY(fhir_pg_run(&result, verify->meta, &audit_page, &parameters, &call));
     *rows = PQntuples(result);
-    for (int row = 0; row < *rows && !error && !verify->check->bad; row++) {
+    for (int row = 0; row < *rows && !error && !verify->check->why; row++) {
         error = check_row(verify, fhir_pg_audit_event(result, row, pool), pool);
     }
     PQclear(result);
@@ -172,7 +173,7 @@ static fhir_error_t *check_page(verify_t *verify, apr_pool_t *pool)
     if (rows == 0) {
         found_bad(verify, verify->next, "was removed");
     }
-    if (verify->check->bad) {
+    if (verify->check->why) {
         FHIR_TRY(was_pruned(&pruned, verify, pool));
     }
     return NULL;
@@ -183,19 +184,19 @@ static void check_ends(const verify_t *verify)
 {
     const fhir_audit_head_t *head = &verify->check->head;
     int empty = head->last_sequence < head->first_sequence;
-    if (head->greatest && head->least < head->first_sequence) {
+    if (!head->empty && head->least < head->first_sequence) {
         found_bad(verify, head->least, "was inserted before the beginning of the chain");
-    } else if (head->greatest > head->last_sequence) {
+    } else if (!head->empty && head->greatest > head->last_sequence) {
         found_bad(verify, head->last_sequence + 1, "was inserted behind the end of the chain");
-    } else if (!empty && head->greatest < head->last_sequence) {
-        found_bad(verify, head->greatest >= head->first_sequence ? head->greatest + 1 : head->first_sequence,
+    } else if (!empty && (head->empty || head->greatest < head->last_sequence)) {
+        found_bad(verify, head->empty ? head->first_sequence : head->greatest + 1,
                   "was removed: the end of the chain is cut off");
     }
 }
 
 static void check_last(const verify_t *verify, apr_int64_t last, const unsigned char *last_hash)
 {
-    if (!verify->check->bad && verify->next == last + 1 && memcmp(verify->hash, last_hash, FHIR_SHA256_LENGTH) != 0) {
+    if (!verify->check->why && verify->next == last + 1 && memcmp(verify->hash, last_hash, FHIR_SHA256_LENGTH) != 0) {
         found_bad(verify, last, "is not the end that the head of the chain names");
     }
 }
@@ -215,7 +216,7 @@ fhir_error_t *fhir_meta_audit_verify(fhir_audit_check_t *check, fhir_meta_t *met
     FHIR_TRY(fhir_meta_audit_head(&check->head, meta, &first));
     begun = check->head;
     from_the_beginning(&verify);
-    while (!error && !check->bad && verify.next <= check->head.last_sequence) {
+    while (!error && !check->why && verify.next <= check->head.last_sequence) {
         apr_pool_clear(page);
         error = check_page(&verify, page);
         if (!error && check->progress) {
@@ -227,7 +228,7 @@ fhir_error_t *fhir_meta_audit_verify(fhir_audit_check_t *check, fhir_meta_t *met
     }
     apr_pool_destroy(page);
     check_last(&verify, begun.last_sequence, begun.last_hash);
-    if (!check->bad) {
+    if (!check->why) {
         check->head = begun;
         check_ends(&verify);
     }

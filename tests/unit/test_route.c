@@ -63,6 +63,9 @@ static void test_routes_at_the_root(void)
         {"/fhir/R4/Patient/1", FHIR_ROUTE_RESOURCE_INSTANCE, "1", NULL},
         {"/fhir/R4/Patient/1/_history", FHIR_ROUTE_RESOURCE_HISTORY, "1", NULL},
         {"/fhir/R4/Patient/1/_history/2", FHIR_ROUTE_RESOURCE_VERSION, "1", "2"},
+        {"/fhir/R4/AuditEvent", FHIR_ROUTE_AUDIT_TYPE, NULL, NULL},
+        {"/fhir/R4/AuditEvent/_search", FHIR_ROUTE_AUDIT_SEARCH, NULL, NULL},
+        {"/fhir/R4/AuditEvent/1", FHIR_ROUTE_AUDIT_INSTANCE, "1", NULL},
         {"/auth/me", FHIR_ROUTE_AUTH_ME, NULL, NULL},
         {"/storage/1/2", FHIR_ROUTE_SIGNED, "1", "2"},
     };
@@ -77,6 +80,9 @@ static void test_routes_at_the_root(void)
 static void test_unknown_below_our_bases(void)
 {
     static const char *const paths[] = {"/fhir/R4/Nothing",
+                                        "/fhir/R4/AuditEvent/_history",
+                                        "/fhir/R4/AuditEvent/1/_history",
+                                        "/fhir/R4/AuditEvent/1/_history/1",
                                         "/fhir/R4/patient/1",
                                         "/fhir/R4/Patient//1",
                                         "/fhir/R4/Patient/_history",

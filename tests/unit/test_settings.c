@@ -8,6 +8,7 @@
 #include <apr_file_io.h>
 #include <stdarg.h>
 #include <sys/stat.h>
+#include <syslog.h>
 #include <unistd.h>
 
 static char scratch[] = "/tmp/fhir-test-settings-XXXXXX";
@@ -111,7 +112,7 @@ static void test_table_is_sound(void)
         CU_ASSERT(row->max_arguments < 0 || row->max_arguments >= row->min_arguments);
         CU_ASSERT_PTR_NOT_NULL(row->set);
     }
-    CU_ASSERT_EQUAL(rows, 37);
+    CU_ASSERT_EQUAL(rows, 39);
 }
 
 static int same_words(const apr_array_header_t *one, const apr_array_header_t *other)
@@ -573,6 +574,31 @@ static void test_file_errors_name_file_and_line(void)
     ASSERT_ADVICE("FhirBinaryColour", fhir_settings_read(fresh(), apr_pstrcat(pool, scratch, "/conf.d", NULL)));
 }
 
+static void test_audit(void)
+{
+    fhir_settings_t *settings = fhir_settings_create(pool);
+    CU_ASSERT_PTR_NULL(settings->audit_log);
+    CU_ASSERT_EQUAL(settings->audit_retention, 0);
+    ASSERT_ADVICE("absolute path", set(settings, "FhirBinaryAuditLog", "audit.log", NULL));
+    ASSERT_ADVICE("absolute path", set(settings, "FhirBinaryAuditLog", "|", NULL));
+    ASSERT_ADVICE("no facility", set(settings, "FhirBinaryAuditLog", "syslog:kern", NULL));
+    FHIR_ASSERT_OK(set(settings, "FhirBinaryAuditLog", "|/usr/bin/logger -t fhir", NULL));
+    CU_ASSERT_STRING_EQUAL(settings->audit_log, "|/usr/bin/logger -t fhir");
+    settings = fhir_settings_create(pool);
+    FHIR_ASSERT_OK(set(settings, "FhirBinaryAuditLog", "syslog:local5", NULL));
+    CU_ASSERT_TRUE(settings->audit_to_syslog);
+    CU_ASSERT_EQUAL(settings->audit_facility, LOG_LOCAL5);
+    CU_ASSERT_PTR_NULL(settings->audit_log);
+    ASSERT_ADVICE("out of bounds", set(settings, "FhirBinaryAuditRetention", "10ms", NULL));
+    FHIR_ASSERT_OK(set(settings, "FhirBinaryAuditRetention", "365d", NULL));
+    CU_ASSERT_EQUAL(settings->audit_retention, apr_time_from_sec(365 * 24 * 3600));
+    settings = fhir_settings_create(pool);
+    FHIR_ASSERT_OK(set(settings, "FhirBinaryAuditRetention", "none", NULL));
+    FHIR_ASSERT_OK(set(settings, "FhirBinaryAuditLog", "none", NULL));
+    CU_ASSERT_EQUAL(settings->audit_retention, 0);
+    CU_ASSERT_FALSE(settings->audit_to_syslog);
+}
+
 static const fhir_unit_test_t tests[] = {
     {"table is sound", test_table_is_sound},
     {"defaults are those of the table", test_defaults_are_those_of_the_table},
@@ -591,6 +617,7 @@ static const fhir_unit_test_t tests[] = {
     {"a merge failure is told at the end", test_merge_failure_is_told_at_the_end},
     {"reads httpd files", test_reads_httpd_files},
     {"file errors name file and line", test_file_errors_name_file_and_line},
+    {"audit", test_audit},
     {NULL, NULL},
 };
 
