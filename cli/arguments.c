@@ -113,10 +113,7 @@ fhir_error_t *fhir_ctl_parse(fhir_ctl_t *ctl, int count, const char *const *word
         int used_value = 0;
         if (!only_arguments && strcmp(words[i], "--") == 0) {
             only_arguments = 1;
-        } else if (!only_arguments && words[i][0] == '-' && words[i][1]) {
-            if (words[i][1] != '-') {
-                return fhir_ctl_misuse(ctl, apr_pstrcat(ctl->pool, "There is no option ", words[i], " here.", NULL));
-            }
+        } else if (!only_arguments && strncmp(words[i], "--", 2) == 0) { /* ids of keys may begin with one dash */
             FHIR_TRY(take_option(ctl, words[i] + 2, i + 1 < count ? words[i + 1] : NULL, &used_value));
             i += used_value;
         } else {

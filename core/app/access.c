@@ -132,6 +132,7 @@ static fhir_error_t *complete_facts(fhir_decision_t *decision, fhir_binary_facts
 static void note(fhir_exchange_t *exchange, fhir_interaction_t interaction, const fhir_binary_facts_t *facts)
 {
     const fhir_binary_t *binary = facts->version ? facts->version : facts->current;
+    exchange->decided = apr_time_now();
     exchange->audit.membership = facts->membership;
     exchange->audit.interaction = (int)interaction;
     exchange->audit.context = binary ? binary->security_context : NULL;
@@ -143,7 +144,7 @@ static void note(fhir_exchange_t *exchange, fhir_interaction_t interaction, cons
 fhir_error_t *fhir_access(fhir_binary_facts_t *facts, fhir_exchange_t *exchange, fhir_interaction_t interaction,
                           const char *version_id)
 {
-    fhir_call_t call = fhir_exchange_call(exchange);
+    fhir_call_t call = fhir_exchange_call_after_body(exchange);
     const char *id = interaction == FHIR_INTERACTION_CREATE ? NULL : exchange->route.id;
     fhir_decision_t decision;
     FHIR_TRY(fhir_authenticate(exchange));
@@ -257,4 +258,27 @@ fhir_error_t *fhir_may_read_binaries(int *readable, const fhir_exchange_t *excha
         readable[i] = binary && !fhir_decide_now(exchange, &decision);
     }
     return NULL;
+}
+
+/* ---- signed uploads ---- */
+
+fhir_error_t *fhir_may_still_update(const fhir_exchange_t *exchange, const fhir_membership_t *membership,
+                                    const fhir_binary_t *current)
+{
+    const fhir_membership_t *issuer = membership;
+    fhir_binary_facts_t facts = {0};
+    fhir_decision_t decision;
+    FHIR_TRY(fhir_rights(&issuer, exchange));
+    facts.membership = issuer;
+    facts.current = current;
+    if (fhir_looks_at_subject(exchange, issuer, BINARY)) {
+        FHIR_TRY(load_facts_again(&facts, exchange));
+    }
+    decision = fhir_decision_of(exchange, issuer, FHIR_INTERACTION_UPDATE, BINARY);
+    decision.peer_address = NULL;
+    decision.before = subject_of_current(&facts, exchange->pool);
+    return fhir_decide_now(exchange, &decision)
+               ? fhir_error_public(exchange->pool, FHIR_ERROR_FORBIDDEN,
+                                   "Who issued this URL may not change the Binary any more. Ask for a new one.")
+               : NULL;
 }

@@ -19,6 +19,11 @@ fhir_error_t *fhir_may_read_binaries(int *readable, const fhir_exchange_t *excha
                                      const fhir_membership_t *membership, const fhir_binary_t *const *binaries,
                                      int count) FHIR_MUST_CHECK;
 
+/* May the member who issued an upload URL still update the Binary? His scopes of then are not asked, nor from where the
+ * upload comes. FORBIDDEN. */
+fhir_error_t *fhir_may_still_update(const fhir_exchange_t *exchange, const fhir_membership_t *membership,
+                                    const fhir_binary_t *current) FHIR_MUST_CHECK;
+
 /* The answer for ids that are unknown, malformed or another project's: always the same. */
 fhir_error_t *fhir_binary_not_found(apr_pool_t *pool) FHIR_MUST_CHECK;
 fhir_error_t *fhir_binary_deleted(apr_pool_t *pool) FHIR_MUST_CHECK;

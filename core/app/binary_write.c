@@ -134,10 +134,34 @@ static const char *context_after(const fhir_binary_write_t *write)
     return write->change.security_context;
 }
 
+/* What was decided before the body may not hold for what is there after it: somebody may have changed the security
+ * context meanwhile, and `If-None-Match` promises that nothing is overwritten. */
+static void stand_on_facts(fhir_binary_write_t *write)
+{
+    const fhir_exchange_t *exchange = write->exchange;
+    fhir_version_change_t *change = &write->change;
+    if (change->kind != FHIR_CHANGE_CREATE && !write->asked_version &&
+        (fhir_request_header(exchange->request, "If-None-Match") ||
+         fhir_looks_at_subject(exchange, write->facts.membership, "Binary"))) {
+        change->expected_version = write->facts.current ? write->facts.current->version_id : change->version_id;
+    }
+}
+
+/* An upload may take hours: it is stored by the rights of its end. */
+static fhir_error_t *access_again(fhir_binary_write_t *write)
+{
+    if (fhir_decision_is_stale(write->exchange)) {
+        FHIR_TRY(fhir_access(&write->facts, write->exchange, interaction_of(write), NULL));
+        stand_on_facts(write);
+    }
+    return NULL;
+}
+
 static fhir_error_t *take_body(fhir_binary_write_t *write)
 {
     const fhir_binary_resource_t *resource;
     FHIR_TRY(fhir_intake_read(&resource, write->intake));
+    FHIR_TRY(access_again(write));
     if (resource) {
         FHIR_TRY(change_of_resource(write, resource));
     } else {
@@ -159,19 +183,6 @@ static int surely_refused(const fhir_error_t *error)
         return 1;
     default:
         return 0;
-    }
-}
-
-/* What was decided before the body may not hold for what is there after it: somebody may have changed the security
- * context meanwhile, and `If-None-Match` promises that nothing is overwritten. */
-static void stand_on_facts(fhir_binary_write_t *write)
-{
-    const fhir_exchange_t *exchange = write->exchange;
-    fhir_version_change_t *change = &write->change;
-    if (change->kind != FHIR_CHANGE_CREATE && !write->asked_version &&
-        (fhir_request_header(exchange->request, "If-None-Match") ||
-         fhir_looks_at_subject(exchange, write->facts.membership, "Binary"))) {
-        change->expected_version = write->facts.current ? write->facts.current->version_id : change->version_id;
     }
 }
 

@@ -5,6 +5,7 @@
 #include "resource_access.h"
 #include "resource_answer.h"
 #include "resource_body.h"
+#include "rights.h"
 
 #include <string.h>
 
@@ -43,6 +44,9 @@ fhir_error_t *fhir_bundle(fhir_response_t **response, fhir_exchange_t *exchange)
     FHIR_TRY(fhir_resource_negotiate(exchange));
     FHIR_TRY(fhir_body_check(exchange, FHIR_BODY_RESOURCE));
     FHIR_TRY(fhir_body_document(&bundle.document, exchange));
+    if (fhir_decision_is_stale(exchange)) {
+        FHIR_TRY(fhir_member(&bundle.membership, exchange));
+    }
     if (!fhir_json_equals(bundle.document, fhir_json_member(bundle.document, 0, "resourceType"), "Bundle")) {
         return refuse(exchange, FHIR_ERROR_INVALID, "Bundle.resourceType",
                       "The FHIR base takes Bundles. Send a resource of another type to its type, such as Patient.");

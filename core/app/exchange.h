@@ -70,6 +70,7 @@ typedef struct fhir_exchange_t {
     fhir_audit_note_t audit;
     const fhir_pending_t *pending; /* NULL: no part of a transaction */
     fhir_text_t *explanation;      /* NULL, or where decisions explain themselves (explain.c) */
+    apr_time_t decided;            /* when the facts of the last decision were loaded */
     int medplum;                   /* the caller sent X-Medplum: extended */
     int in_bundle;                 /* an entry of a Bundle: a Binary reads as a resource without data */
 } fhir_exchange_t;

@@ -56,6 +56,7 @@ static fhir_error_t *load(fhir_resource_facts_t *facts, const fhir_exchange_t *e
 static void note(fhir_exchange_t *exchange, fhir_interaction_t interaction, const fhir_resource_facts_t *facts)
 {
     const fhir_resource_t *resource = facts->version ? facts->version : facts->current;
+    exchange->decided = apr_time_now();
     exchange->audit.membership = facts->membership;
     exchange->audit.interaction = (int)interaction;
     exchange->audit.version_id = resource ? resource->version_id : NULL;
@@ -145,10 +146,11 @@ fhir_error_t *fhir_resource_access(fhir_resource_facts_t *facts, fhir_exchange_t
 
 fhir_error_t *fhir_member(const fhir_membership_t **membership, fhir_exchange_t *exchange)
 {
-    fhir_call_t call = fhir_exchange_call(exchange);
+    fhir_call_t call = fhir_exchange_call_after_body(exchange);
     fhir_decision_t decision;
     FHIR_TRY(fhir_authenticate(exchange));
     FHIR_TRY(fhir_meta_load_membership(membership, exchange->app->meta, &exchange->principal.key, &call));
+    exchange->decided = apr_time_now();
     exchange->audit.membership = *membership;
     FHIR_TRY(fhir_rights(membership, exchange));
     decision = fhir_decision_of(exchange, *membership, FHIR_INTERACTION_READ, exchange->route.type);

@@ -4,6 +4,7 @@
 #include "resource_answer.h"
 #include "resource_body.h"
 #include "resource_steps.h"
+#include "rights.h"
 
 #include <string.h>
 
@@ -104,6 +105,9 @@ fhir_error_t *fhir_resource_conditional_patch(fhir_response_t **response, fhir_e
     FHIR_TRY(begin(&condition, &facts, exchange, FHIR_INTERACTION_UPDATE));
     FHIR_TRY(fhir_body_check(exchange, FHIR_BODY_PATCH));
     FHIR_TRY(fhir_body_document(&patch, exchange));
+    if (fhir_decision_is_stale(exchange)) {
+        FHIR_TRY(begin(&condition, &facts, exchange, FHIR_INTERACTION_UPDATE));
+    }
     for (attempt = 0; attempt < ATTEMPTS; attempt++) {
         FHIR_TRY(find_target(&found, exchange, facts.membership, condition));
         if (!found) {

@@ -6,6 +6,7 @@
 #include "resource_answer.h"
 #include "resource_body.h"
 #include "resource_steps.h"
+#include "rights.h"
 
 #include <string.h>
 
@@ -73,6 +74,9 @@ fhir_error_t *fhir_resource_patch(fhir_response_t **response, fhir_exchange_t *e
     FHIR_TRY(fhir_resource_negotiate(exchange));
     FHIR_TRY(fhir_body_check(exchange, FHIR_BODY_PATCH));
     FHIR_TRY(fhir_body_document(&patch, exchange));
+    if (fhir_decision_is_stale(exchange)) {
+        FHIR_TRY(fhir_patch_begin(&facts, &expected, exchange));
+    }
     while ((error = fhir_patch_once(&write, &facts, patch, exchange)) != NULL) {
         if (error->code != FHIR_ERROR_PRECONDITION_FAILED || expected || ++attempt == ATTEMPTS) {
             return error;

@@ -214,6 +214,9 @@ fhir_error_t *fhir_resource_search(fhir_response_t **response, fhir_exchange_t *
     FHIR_TRY(fhir_resource_access(&facts, exchange, FHIR_INTERACTION_SEARCH, NULL, NULL));
     FHIR_TRY(fhir_resource_negotiate(exchange));
     FHIR_TRY(parse(&search, exchange));
+    if (exchange->request->method == FHIR_METHOD_POST) {
+        exchange->audit.query = search->canonical;
+    }
     FHIR_TRY(fhir_search_permit(search, exchange, facts.membership));
     call = fhir_exchange_call_after_body(exchange);
     FHIR_TRY(fhir_meta_search(&page, exchange->app->meta, facts.membership->project_id, search, &call));

@@ -5,6 +5,7 @@
 #include "resource_answer.h"
 #include "resource_body.h"
 #include "resource_steps.h"
+#include "rights.h"
 
 #include <apr_strings.h>
 #include <string.h>
@@ -55,6 +56,13 @@ static fhir_error_t *run_conditional(fhir_resource_write_t *write, const fhir_ex
     return error;
 }
 
+/* By the rights of now. `query` NULL: no condition. */
+static fhir_error_t *take_condition(fhir_resource_write_t *write, const fhir_exchange_t *exchange,
+                                    const fhir_resource_facts_t *facts, const char *query)
+{
+    return query ? fhir_condition_parse(&write->condition, exchange, facts->membership, write->type, query) : NULL;
+}
+
 fhir_error_t *fhir_resource_create(fhir_response_t **response, fhir_exchange_t *exchange)
 {
     const char *if_none_exist = fhir_request_header(exchange->request, "If-None-Exist");
@@ -65,10 +73,12 @@ fhir_error_t *fhir_resource_create(fhir_response_t **response, fhir_exchange_t *
     FHIR_TRY(fhir_body_check(exchange, FHIR_BODY_RESOURCE));
     write.kind = FHIR_CHANGE_CREATE;
     write.type = exchange->route.type;
-    if (if_none_exist) {
-        FHIR_TRY(fhir_condition_parse(&write.condition, exchange, facts.membership, write.type, if_none_exist));
-    }
+    FHIR_TRY(take_condition(&write, exchange, &facts, if_none_exist));
     FHIR_TRY(read_resource(&write.sent, exchange));
+    if (fhir_decision_is_stale(exchange)) {
+        FHIR_TRY(fhir_resource_access(&facts, exchange, FHIR_INTERACTION_CREATE, NULL, NULL));
+        FHIR_TRY(take_condition(&write, exchange, &facts, if_none_exist));
+    }
     if (write.condition) {
         FHIR_TRY(run_conditional(&write, exchange, facts.membership));
     } else {
@@ -148,6 +158,11 @@ fhir_error_t *fhir_resource_update(fhir_response_t **response, fhir_exchange_t *
     FHIR_TRY(read_resource(&write.sent, exchange));
     FHIR_TRY(fhir_update_check_id(&write, exchange->pool));
     sent = write.sent;
+    if (fhir_decision_is_stale(exchange)) {
+        memset(&write, 0, sizeof(write));
+        FHIR_TRY(fhir_update_begin(&write, &facts, exchange));
+        write.sent = sent;
+    }
     while ((error = update_once(&write, &facts, exchange)) != NULL) {
         if (!was_overtaken(error, &write, exchange) || ++attempt == ATTEMPTS) {
             return error;
@@ -163,6 +178,7 @@ fhir_error_t *fhir_resource_update(fhir_response_t **response, fhir_exchange_t *
 
 fhir_error_t *fhir_resource_conditional_update(fhir_response_t **response, fhir_exchange_t *exchange)
 {
+    const char *query = exchange->request->query ? exchange->request->query : "";
     fhir_resource_write_t write = {0};
     fhir_resource_facts_t facts;
     write.kind = FHIR_CHANGE_UPDATE;
@@ -170,9 +186,12 @@ fhir_error_t *fhir_resource_conditional_update(fhir_response_t **response, fhir_
     FHIR_TRY(fhir_resource_access(&facts, exchange, FHIR_INTERACTION_SEARCH, NULL, NULL));
     FHIR_TRY(fhir_resource_negotiate(exchange));
     FHIR_TRY(fhir_body_check(exchange, FHIR_BODY_RESOURCE));
-    FHIR_TRY(fhir_condition_parse(&write.condition, exchange, facts.membership, write.type,
-                                  exchange->request->query ? exchange->request->query : ""));
+    FHIR_TRY(take_condition(&write, exchange, &facts, query));
     FHIR_TRY(read_resource(&write.sent, exchange));
+    if (fhir_decision_is_stale(exchange)) {
+        FHIR_TRY(fhir_resource_access(&facts, exchange, FHIR_INTERACTION_SEARCH, NULL, NULL));
+        FHIR_TRY(take_condition(&write, exchange, &facts, query));
+    }
     FHIR_TRY(run_conditional(&write, exchange, facts.membership));
     fhir_exchange_note_written(exchange, write.result->id, write.result->version_id, NULL);
     return fhir_resource_answer_written(response, exchange, facts.membership, write.result, write.existing ? 200 : 201);

@@ -69,6 +69,13 @@ fhir_error_t *fhir_as_unknown_version(const fhir_exchange_t *exchange, fhir_deci
     return fhir_decide_now(exchange, decision) ? error : fhir_version_not_found(decision->type, exchange->pool);
 }
 
+#define STALE_AFTER apr_time_from_msec(5)
+
+int fhir_decision_is_stale(const fhir_exchange_t *exchange)
+{
+    return apr_time_now() - exchange->decided > STALE_AFTER;
+}
+
 int fhir_expect_content(const fhir_exchange_t *exchange, const char *type)
 {
     const fhir_principal_t *principal = &exchange->principal;

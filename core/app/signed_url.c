@@ -4,6 +4,7 @@
 #include "content_response.h"
 #include "intake.h"
 #include "outcome_map.h"
+#include "rights.h"
 #include "security_context.h"
 
 #include <apr_strings.h>
@@ -41,12 +42,13 @@ static fhir_error_t *verify(signed_t *url, const fhir_exchange_t *exchange, cons
 /* Everything that may have changed since the URL was issued: key, membership, the Binary itself. */
 static fhir_error_t *load(signed_t *url, fhir_exchange_t *exchange)
 {
-    fhir_call_t call = fhir_exchange_call(exchange);
+    fhir_call_t call = fhir_exchange_call_after_body(exchange);
     const fhir_signed_facts_t *facts = &url->facts;
     const fhir_binary_t *noted;
     FHIR_TRY(fhir_meta_load_signed(&url->facts, exchange->app->meta, url->presign.key_id, url->presign.membership_id,
                                    url->presign.binary_id, url->presign.version_id, &call));
     noted = facts->version ? facts->version : facts->current;
+    exchange->decided = apr_time_now();
     exchange->audit.membership = facts->membership;
     exchange->audit.version_id = noted ? noted->version_id : NULL;
     exchange->audit.context = noted ? noted->security_context : NULL;
@@ -219,7 +221,17 @@ static fhir_error_t *lost_race(fhir_response_t **response, const fhir_exchange_t
     return written(response, exchange, facts.version);
 }
 
-static fhir_error_t *upload(fhir_response_t **response, fhir_exchange_t *exchange, const signed_t *url)
+/* A URL that writes is asked for each time whether it still may: the Binary may have become another's. */
+static fhir_error_t *load_upload(signed_t *url, fhir_exchange_t *exchange)
+{
+    FHIR_TRY(load(url, exchange));
+    if (!url->facts.membership->active) { /* the site lets URLs outlive their membership */
+        return NULL;
+    }
+    return fhir_may_still_update(exchange, url->facts.membership, url->facts.current);
+}
+
+static fhir_error_t *upload(fhir_response_t **response, fhir_exchange_t *exchange, signed_t *url)
 {
     fhir_version_change_t change = {0};
     fhir_write_headers_t headers;
@@ -232,6 +244,10 @@ static fhir_error_t *upload(fhir_response_t **response, fhir_exchange_t *exchang
     /* Content only: a signed upload cannot change type, context or anything else of the resource. */
     headers.resource_format = FHIR_FORMAT_RAW;
     FHIR_TRY(store_object(&change.content, exchange, &intake, &headers, change.project_id));
+    if (fhir_decision_is_stale(exchange) && (error = load_upload(url, exchange)) != NULL) {
+        fhir_intake_discard(intake);
+        return error;
+    }
     call = fhir_exchange_call_after_body(exchange);
     call.cancelled = NULL;
     error = fhir_meta_commit(&binary, exchange->app->meta, &change, &call);
@@ -254,7 +270,7 @@ fhir_error_t *fhir_signed_upload(fhir_response_t **response, fhir_exchange_t *ex
     fhir_format_t format;
     FHIR_TRY(verify(&url, exchange, "PUT"));
     FHIR_TRY(fhir_exchange_resource_format(&format, exchange));
-    FHIR_TRY(load(&url, exchange));
+    FHIR_TRY(load_upload(&url, exchange));
     if (url.facts.version) {
         FHIR_TRY(check_content_type(exchange, url.facts.version->content_type));
         return repeat(response, exchange, url.facts.version);
