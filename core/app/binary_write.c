@@ -150,7 +150,7 @@ static void stand_on_facts(fhir_binary_write_t *write)
 /* An upload may take hours: it is stored by the rights of its end. */
 static fhir_error_t *access_again(fhir_binary_write_t *write)
 {
-    if (fhir_decision_is_stale(write->exchange)) {
+    if (fhir_decision_is_stale(write->exchange, write->facts.membership)) {
         FHIR_TRY(fhir_access(&write->facts, write->exchange, interaction_of(write), NULL));
         stand_on_facts(write);
     }

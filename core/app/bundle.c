@@ -44,7 +44,7 @@ fhir_error_t *fhir_bundle(fhir_response_t **response, fhir_exchange_t *exchange)
     FHIR_TRY(fhir_resource_negotiate(exchange));
     FHIR_TRY(fhir_body_check(exchange, FHIR_BODY_RESOURCE));
     FHIR_TRY(fhir_body_document(&bundle.document, exchange));
-    if (fhir_decision_is_stale(exchange)) {
+    if (fhir_decision_is_stale(exchange, bundle.membership)) {
         FHIR_TRY(fhir_member(&bundle.membership, exchange));
     }
     if (!fhir_json_equals(bundle.document, fhir_json_member(bundle.document, 0, "resourceType"), "Bundle")) {

@@ -105,7 +105,7 @@ fhir_error_t *fhir_resource_conditional_patch(fhir_response_t **response, fhir_e
     FHIR_TRY(begin(&condition, &facts, exchange, FHIR_INTERACTION_UPDATE));
     FHIR_TRY(fhir_body_check(exchange, FHIR_BODY_PATCH));
     FHIR_TRY(fhir_body_document(&patch, exchange));
-    if (fhir_decision_is_stale(exchange)) {
+    if (fhir_decision_is_stale(exchange, facts.membership)) {
         FHIR_TRY(begin(&condition, &facts, exchange, FHIR_INTERACTION_UPDATE));
     }
     for (attempt = 0; attempt < ATTEMPTS; attempt++) {

@@ -74,7 +74,7 @@ fhir_error_t *fhir_resource_patch(fhir_response_t **response, fhir_exchange_t *e
     FHIR_TRY(fhir_resource_negotiate(exchange));
     FHIR_TRY(fhir_body_check(exchange, FHIR_BODY_PATCH));
     FHIR_TRY(fhir_body_document(&patch, exchange));
-    if (fhir_decision_is_stale(exchange)) {
+    if (fhir_decision_is_stale(exchange, facts.membership)) {
         FHIR_TRY(fhir_patch_begin(&facts, &expected, exchange));
     }
     while ((error = fhir_patch_once(&write, &facts, patch, exchange)) != NULL) {

@@ -75,7 +75,7 @@ fhir_error_t *fhir_resource_create(fhir_response_t **response, fhir_exchange_t *
     write.type = exchange->route.type;
     FHIR_TRY(take_condition(&write, exchange, &facts, if_none_exist));
     FHIR_TRY(read_resource(&write.sent, exchange));
-    if (fhir_decision_is_stale(exchange)) {
+    if (fhir_decision_is_stale(exchange, facts.membership)) {
         FHIR_TRY(fhir_resource_access(&facts, exchange, FHIR_INTERACTION_CREATE, NULL, NULL));
         FHIR_TRY(take_condition(&write, exchange, &facts, if_none_exist));
     }
@@ -158,7 +158,7 @@ fhir_error_t *fhir_resource_update(fhir_response_t **response, fhir_exchange_t *
     FHIR_TRY(read_resource(&write.sent, exchange));
     FHIR_TRY(fhir_update_check_id(&write, exchange->pool));
     sent = write.sent;
-    if (fhir_decision_is_stale(exchange)) {
+    if (fhir_decision_is_stale(exchange, facts.membership)) {
         memset(&write, 0, sizeof(write));
         FHIR_TRY(fhir_update_begin(&write, &facts, exchange));
         write.sent = sent;
@@ -188,7 +188,7 @@ fhir_error_t *fhir_resource_conditional_update(fhir_response_t **response, fhir_
     FHIR_TRY(fhir_body_check(exchange, FHIR_BODY_RESOURCE));
     FHIR_TRY(take_condition(&write, exchange, &facts, query));
     FHIR_TRY(read_resource(&write.sent, exchange));
-    if (fhir_decision_is_stale(exchange)) {
+    if (fhir_decision_is_stale(exchange, facts.membership)) {
         FHIR_TRY(fhir_resource_access(&facts, exchange, FHIR_INTERACTION_SEARCH, NULL, NULL));
         FHIR_TRY(take_condition(&write, exchange, &facts, query));
     }

@@ -18,9 +18,9 @@ fhir_error_t *fhir_version_not_found(const char *type, apr_pool_t *pool) FHIR_MU
 /* Completes the subjects if the decision needs it, and decides. Subjects whose text was not loaded permit nothing. */
 fhir_error_t *fhir_decide_now(const fhir_exchange_t *exchange, fhir_decision_t *decision) FHIR_MUST_CHECK;
 
-/* Has so much time gone by since the facts were loaded (the body came meanwhile) that rights may have ended? Then it is
- * loaded and decided again before anything is stored. */
-int fhir_decision_is_stale(const fhir_exchange_t *exchange);
+/* The body came since the facts were loaded: may rights have ended meanwhile? Then it is loaded and decided again
+ * before anything is stored. Of an administrator only if that took its time. */
+int fhir_decision_is_stale(const fhir_exchange_t *exchange, const fhir_membership_t *membership);
 
 /* Should the next load bring the text of what the decision is about? A guess from last time, and its correction. */
 int fhir_expect_content(const fhir_exchange_t *exchange, const char *type);

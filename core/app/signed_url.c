@@ -244,7 +244,7 @@ static fhir_error_t *upload(fhir_response_t **response, fhir_exchange_t *exchang
     /* Content only: a signed upload cannot change type, context or anything else of the resource. */
     headers.resource_format = FHIR_FORMAT_RAW;
     FHIR_TRY(store_object(&change.content, exchange, &intake, &headers, change.project_id));
-    if (fhir_decision_is_stale(exchange) && (error = load_upload(url, exchange)) != NULL) {
+    if (fhir_decision_is_stale(exchange, url->facts.membership) && (error = load_upload(url, exchange)) != NULL) {
         fhir_intake_discard(intake);
         return error;
     }
