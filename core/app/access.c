@@ -119,7 +119,7 @@ static fhir_error_t *complete_facts(fhir_decision_t *decision, fhir_binary_facts
         return NULL;
     }
     if (decision->before) {
-        fhir_remember_content(exchange, fhir_decision_needs_content(decision));
+        fhir_remember_content(exchange, BINARY, fhir_decision_needs_content(decision));
     }
     if (fhir_lacks_content(decision, decision->before) || fhir_lacks_content(decision, decision->version) ||
         scopes_need_context(exchange, facts)) {

@@ -218,23 +218,24 @@ fhir_error_t *fhir_policy_cache_get(const fhir_policy_t **policy, fhir_policy_ca
 
 /* ---- hints ---- */
 
-static unsigned slot_of(const fhir_principal_key_t *key)
+static unsigned slot_of(const fhir_principal_key_t *key, int of_binary)
 {
     apr_ssize_t length = APR_HASH_KEY_STRING;
     unsigned hash = apr_hashfunc_default(key->subject, &length);
     length = APR_HASH_KEY_STRING;
-    hash = hash * 33 + apr_hashfunc_default(key->issuer, &length) + (unsigned)key->kind;
+    hash = hash * 33 + apr_hashfunc_default(key->issuer, &length) + (unsigned)key->kind * 2 + (unsigned)of_binary;
     return hash & (HINTS - 1);
 }
 
-int fhir_policy_cache_hint(fhir_policy_cache_t *cache, const fhir_principal_key_t *key)
+int fhir_policy_cache_hint(fhir_policy_cache_t *cache, const fhir_principal_key_t *key, int of_binary)
 {
-    return atomic_load_explicit(&cache->hints[slot_of(key)], memory_order_relaxed);
+    return atomic_load_explicit(&cache->hints[slot_of(key, of_binary)], memory_order_relaxed);
 }
 
-void fhir_policy_cache_set_hint(fhir_policy_cache_t *cache, const fhir_principal_key_t *key, int needs_content)
+void fhir_policy_cache_set_hint(fhir_policy_cache_t *cache, const fhir_principal_key_t *key, int of_binary,
+                                int needs_content)
 {
-    atomic_uchar *hint = &cache->hints[slot_of(key)];
+    atomic_uchar *hint = &cache->hints[slot_of(key, of_binary)];
     unsigned char wanted = needs_content != 0;
     if (atomic_load_explicit(hint, memory_order_relaxed) != wanted) {
         atomic_store_explicit(hint, wanted, memory_order_relaxed);

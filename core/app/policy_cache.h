@@ -18,8 +18,10 @@ fhir_error_t *fhir_policy_cache_get(const fhir_policy_t **policy, fhir_policy_ca
 /* Forgets all entries; those in use live on until their requests end. */
 void fhir_policy_cache_clear(fhir_policy_cache_t *cache);
 
-/* Did the last decision about this principal need the text of resources? A guess that saves a round trip, no more. */
-int fhir_policy_cache_hint(fhir_policy_cache_t *cache, const fhir_principal_key_t *key);
-void fhir_policy_cache_set_hint(fhir_policy_cache_t *cache, const fhir_principal_key_t *key, int needs_content);
+/* Did the last decision about this principal and a Binary (or, of_binary 0, another resource) need the text of
+ * resources? A guess that saves a round trip, no more. */
+int fhir_policy_cache_hint(fhir_policy_cache_t *cache, const fhir_principal_key_t *key, int of_binary);
+void fhir_policy_cache_set_hint(fhir_policy_cache_t *cache, const fhir_principal_key_t *key, int of_binary,
+                                int needs_content);
 
 #endif

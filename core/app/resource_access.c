@@ -70,7 +70,7 @@ static fhir_error_t *load_rest(fhir_resource_facts_t *facts, const fhir_exchange
     if (!membership || !facts->subject) {
         return NULL;
     }
-    fhir_remember_content(exchange, fhir_decision_needs_content(decision));
+    fhir_remember_content(exchange, decision->type, fhir_decision_needs_content(decision));
     if (fhir_lacks_content(decision, facts->subject)) {
         FHIR_TRY(load(facts, exchange, id, version_id, 1));
         facts->membership = membership;

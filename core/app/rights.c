@@ -3,6 +3,8 @@
 
 #include "resource_access.h"
 
+#include <string.h>
+
 fhir_error_t *fhir_rights(const fhir_membership_t **membership, const fhir_exchange_t *exchange)
 {
     fhir_call_t call = fhir_exchange_call_after_body(exchange);
@@ -76,16 +78,21 @@ int fhir_decision_is_stale(const fhir_exchange_t *exchange, const fhir_membershi
     return !membership->admin || apr_time_now() - exchange->decided > STALE_AFTER;
 }
 
+static int is_binary(const char *type)
+{
+    return strcmp(type, "Binary") == 0;
+}
+
 int fhir_expect_content(const fhir_exchange_t *exchange, const char *type)
 {
     const fhir_principal_t *principal = &exchange->principal;
     return (principal->scopes && fhir_scopes_need_content(principal->scopes, type)) ||
-           fhir_policy_cache_hint(exchange->app->policies, &principal->key);
+           fhir_policy_cache_hint(exchange->app->policies, &principal->key, is_binary(type));
 }
 
-void fhir_remember_content(const fhir_exchange_t *exchange, int needed)
+void fhir_remember_content(const fhir_exchange_t *exchange, const char *type, int needed)
 {
-    fhir_policy_cache_set_hint(exchange->app->policies, &exchange->principal.key, needed);
+    fhir_policy_cache_set_hint(exchange->app->policies, &exchange->principal.key, is_binary(type), needed);
 }
 
 int fhir_lacks_content(const fhir_decision_t *decision, const fhir_subject_t *subject)

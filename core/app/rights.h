@@ -24,7 +24,7 @@ int fhir_decision_is_stale(const fhir_exchange_t *exchange, const fhir_membershi
 
 /* Should the next load bring the text of what the decision is about? A guess from last time, and its correction. */
 int fhir_expect_content(const fhir_exchange_t *exchange, const char *type);
-void fhir_remember_content(const fhir_exchange_t *exchange, int needed);
+void fhir_remember_content(const fhir_exchange_t *exchange, const char *type, int needed);
 /* 1 if the decision needs text of this subject that was not loaded. */
 int fhir_lacks_content(const fhir_decision_t *decision, const fhir_subject_t *subject);
 
