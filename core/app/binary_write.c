@@ -147,13 +147,23 @@ static void stand_on_facts(fhir_binary_write_t *write)
     }
 }
 
+static void find_out_whether_it_exists(fhir_binary_write_t *write)
+{
+    write->exists = write->facts.current && write->facts.current->change != FHIR_CHANGE_DELETE;
+}
+
 /* An upload may take hours: it is stored by the rights of its end. */
 static fhir_error_t *access_again(fhir_binary_write_t *write)
 {
-    if (fhir_decision_is_stale(write->exchange, write->facts.membership)) {
-        FHIR_TRY(fhir_access(&write->facts, write->exchange, interaction_of(write), NULL));
-        stand_on_facts(write);
+    if (!fhir_decision_is_stale(write->exchange, write->facts.membership)) {
+        return NULL;
     }
+    FHIR_TRY(fhir_access(&write->facts, write->exchange, interaction_of(write), NULL));
+    find_out_whether_it_exists(write);
+    if (write->change.kind == FHIR_CHANGE_UPDATE) {
+        FHIR_TRY(fhir_check_if_none_match(write->exchange, write->exists ? write->facts.current->version_id : NULL));
+    }
+    stand_on_facts(write);
     return NULL;
 }
 
@@ -291,7 +301,7 @@ static fhir_error_t *begin_update(fhir_binary_write_t *write)
     fhir_exchange_t *exchange = write->exchange;
     FHIR_TRY(fhir_access(&write->facts, exchange, FHIR_INTERACTION_UPDATE, NULL));
     FHIR_TRY(fhir_check_update_target(exchange, write->facts.current != NULL));
-    write->exists = write->facts.current && write->facts.current->change != FHIR_CHANGE_DELETE;
+    find_out_whether_it_exists(write);
     FHIR_TRY(check_preconditions(&write->change.expected_version, exchange, write->facts.current));
     write->asked_version = write->change.expected_version != NULL;
     FHIR_TRY(fhir_check_if_none_match(exchange, write->exists ? write->facts.current->version_id : NULL));
