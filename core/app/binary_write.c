@@ -212,6 +212,7 @@ static fhir_error_t *decide_again(fhir_binary_write_t *write)
         return overtaken(write);
     }
     FHIR_TRY(fhir_access(&write->facts, exchange, deletes ? FHIR_INTERACTION_DELETE : FHIR_INTERACTION_UPDATE, NULL));
+    find_out_whether_it_exists(write);
     if (!deletes) {
         FHIR_TRY(fhir_decide_write(exchange, interaction_of(write), &write->facts, context_after(write)));
     }
