@@ -68,10 +68,10 @@ fhir_error_t *fhir_binary_vread(fhir_response_t **response, fhir_exchange_t *exc
     /* Our version ids are UUIDs: another form names no version of ours. */
     const char *version_id = fhir_is_uuid(exchange->route.version_id) ? exchange->route.version_id : NULL;
     FHIR_TRY(fhir_access(&facts, exchange, FHIR_INTERACTION_VREAD, version_id));
-    FHIR_TRY(negotiate(&format, exchange));
     if (!version_id || !facts.version) {
         return fhir_version_not_found("Binary", exchange->pool);
     }
+    FHIR_TRY(negotiate(&format, exchange));
     if (facts.version->change == FHIR_CHANGE_DELETE) {
         return fhir_error_public(exchange->pool, FHIR_ERROR_GONE, "This version records the deletion of the Binary.");
     }
@@ -94,7 +94,8 @@ static fhir_error_t *keep_readable(apr_array_header_t *versions, apr_off_t *tota
             all[kept++] = all[i];
         }
     }
-    if (kept < versions->nelts) {
+    /* What other pages leave out must not be counted either. */
+    if (kept < versions->nelts || (versions->nelts < *total && fhir_looks_at_subject(exchange, membership, "Binary"))) {
         *total = -1;
     }
     versions->nelts = kept;

@@ -106,8 +106,8 @@ fhir_error_t *fhir_update_begin(fhir_resource_write_t *write, fhir_resource_fact
     const fhir_resource_t *current;
     FHIR_TRY(fhir_resource_access(facts, exchange, FHIR_INTERACTION_UPDATE, exchange->route.id, NULL));
     current = facts->current;
+    FHIR_TRY(fhir_check_update_target(exchange, current != NULL)); /* as what is not to be seen is refused */
     FHIR_TRY(fhir_resource_negotiate(exchange));
-    FHIR_TRY(fhir_check_update_target(exchange, current != NULL));
     FHIR_TRY(fhir_body_check(exchange, FHIR_BODY_RESOURCE));
     FHIR_TRY(fhir_check_if_match(&write->expected_version, exchange, current ? current->version_id : NULL,
                                  current ? current->last_updated : 0));

@@ -144,7 +144,6 @@ static int scopes_permit_type(const fhir_decision_t *decision)
                : fhir_scopes_permit_type(decision->scopes, decision->interaction, decision->type, decision->patient);
 }
 
-/* An UPDATE may turn out to be a create. */
 static int creates(const fhir_decision_t *decision)
 {
     return decision->interaction == FHIR_INTERACTION_UPDATE && !decision->before;
@@ -152,9 +151,11 @@ static int creates(const fhir_decision_t *decision)
 
 static fhir_error_t *check_type(const fhir_decision_t *decision, apr_pool_t *pool)
 {
+    /* An UPDATE may turn out to be a create. What is there is not looked at: the answer must not tell it. */
+    int is_update = decision->interaction == FHIR_INTERACTION_UPDATE;
     if (!fhir_interaction_bit(decision->interaction) ||
         (!policy_permits_type(decision, decision->interaction) &&
-         !(creates(decision) && policy_permits_type(decision, FHIR_INTERACTION_CREATE)))) {
+         !(is_update && policy_permits_type(decision, FHIR_INTERACTION_CREATE)))) {
         explain(decision, "No entry of the access policies could permit %s of any %s.",
                 fhir_interaction_name(decision->interaction), decision->type);
         return out_of_policy(decision, pool);

@@ -179,9 +179,9 @@ static int expected_update(const case_t *of)
 
 static int expected_type(const case_t *of)
 {
+    /* Whether it is there must not make a difference: the answer would tell it. */
     int by_policy = expected_policy_type(of, of->interaction) ||
-                    (of->interaction == FHIR_INTERACTION_UPDATE && of->before == NOTHING &&
-                     expected_policy_type(of, FHIR_INTERACTION_CREATE));
+                    (of->interaction == FHIR_INTERACTION_UPDATE && expected_policy_type(of, FHIR_INTERACTION_CREATE));
     return by_policy && of->scope != SCOPE_WITHOUT && of->scope != SCOPE_NO_PATIENT;
 }
 
