@@ -5,6 +5,7 @@
 #include "rights.h"
 #include "security_context.h"
 
+#include <apr_hash.h>
 #include <string.h>
 
 static const char BINARY[] = "Binary";
@@ -238,24 +239,45 @@ static fhir_error_t *contexts_of(apr_array_header_t **contexts, const fhir_excha
             (exchange->principal.scopes && fhir_scopes_need_content(exchange->principal.scopes, BINARY)));
 }
 
+static int may_read(const fhir_exchange_t *exchange, const fhir_membership_t *membership, const fhir_binary_t *binary,
+                    fhir_subject_t *context)
+{
+    fhir_decision_t decision = fhir_decision_of(exchange, membership, FHIR_INTERACTION_READ, BINARY);
+    decision.before = subject_of(binary->security_context, context, binary->id, binary->last_updated, exchange->pool);
+    return !fhir_decide_now(exchange, &decision);
+}
+
+/* A page has thousands of links, and a context may be large: what is the same for all Binaries under it is found out
+ * once. `decided`: context -> "y" or "n". */
+static int may_read_under(apr_hash_t *decided, const fhir_exchange_t *exchange, const fhir_membership_t *membership,
+                          const fhir_binary_t *binary, fhir_subject_t *const *context)
+{
+    const char *known;
+    if (!*context) {
+        return may_read(exchange, membership, binary, NULL);
+    }
+    known = apr_hash_get(decided, context, sizeof(*context));
+    if (!known) {
+        known = may_read(exchange, membership, binary, *context) ? "y" : "n";
+        apr_hash_set(decided, context, sizeof(*context), known);
+    }
+    return *known == 'y';
+}
+
 fhir_error_t *fhir_may_read_binaries(int *readable, const fhir_exchange_t *exchange,
                                      const fhir_membership_t *membership, const fhir_binary_t *const *binaries,
                                      int count)
 {
+    static fhir_subject_t *const none = NULL;
+    apr_hash_t *decided = apr_hash_make(exchange->pool);
     apr_array_header_t *contexts = NULL;
     int i;
     if (fhir_looks_at_subject(exchange, membership, BINARY)) {
         FHIR_TRY(contexts_of(&contexts, exchange, membership, binaries, count));
     }
     for (i = 0; i < count; i++) {
-        fhir_decision_t decision = fhir_decision_of(exchange, membership, FHIR_INTERACTION_READ, BINARY);
-        const fhir_binary_t *binary = binaries[i];
-        if (binary) {
-            decision.before =
-                subject_of(binary->security_context, contexts ? APR_ARRAY_IDX(contexts, i, fhir_subject_t *) : NULL,
-                           binary->id, binary->last_updated, exchange->pool);
-        }
-        readable[i] = binary && !fhir_decide_now(exchange, &decision);
+        readable[i] = binaries[i] && may_read_under(decided, exchange, membership, binaries[i],
+                                                    contexts ? &APR_ARRAY_IDX(contexts, i, fhir_subject_t *) : &none);
     }
     return NULL;
 }
