@@ -165,22 +165,37 @@ static void keep_reached(apr_array_header_t *resources, int matches, const fhir_
     resources->nelts = kept;
 }
 
-apr_array_header_t *fhir_matches_and_included(const fhir_exchange_t *exchange, const fhir_search_t *search,
-                                              const fhir_search_page_t *page, const fhir_membership_t *membership)
+/* Binaries are looked for again, from what is left. */
+static fhir_error_t *leave_out_hidden(fhir_search_page_t *page, apr_array_header_t *all,
+                                      const fhir_exchange_t *exchange, const fhir_search_t *search,
+                                      const fhir_membership_t *membership)
 {
-    apr_array_header_t *all = apr_array_copy(exchange->pool, page->matches);
+    fhir_call_t call = fhir_exchange_call_after_body(exchange);
+    int i;
+    keep_reached(all, page->matches->nelts, exchange, search);
+    apr_array_clear(page->included);
+    for (i = page->matches->nelts; i < all->nelts; i++) {
+        APR_ARRAY_PUSH(page->included, const fhir_resource_t *) = APR_ARRAY_IDX(all, i, const fhir_resource_t *);
+    }
+    return page->binaries->nelts == 0
+               ? NULL
+               : fhir_meta_included_binaries(page, exchange->app->meta, membership->project_id, search, &call);
+}
+
+fhir_error_t *fhir_matches_and_included(apr_array_header_t **all, const fhir_exchange_t *exchange,
+                                        const fhir_search_t *search, fhir_search_page_t *page,
+                                        const fhir_membership_t *membership)
+{
     int hidden = 0;
     int i;
+    *all = apr_array_copy(exchange->pool, page->matches);
     for (i = 0; i < page->included->nelts; i++) {
         const fhir_resource_t *resource = APR_ARRAY_IDX(page->included, i, const fhir_resource_t *);
         if (fhir_may_read_resource(exchange, membership, resource)) {
-            APR_ARRAY_PUSH(all, const fhir_resource_t *) = resource;
+            APR_ARRAY_PUSH(*all, const fhir_resource_t *) = resource;
         } else {
             hidden = 1;
         }
     }
-    if (hidden && iterates(search)) {
-        keep_reached(all, page->matches->nelts, exchange, search);
-    }
-    return all;
+    return hidden && iterates(search) ? leave_out_hidden(page, *all, exchange, search, membership) : NULL;
 }

@@ -118,13 +118,14 @@ static void end_entry(fhir_bundle_text_t *bundle, const char *mode)
 }
 
 static fhir_error_t *add_resources(fhir_bundle_text_t *bundle, const fhir_exchange_t *exchange,
-                                   const fhir_search_t *search, const fhir_search_page_t *page,
+                                   const fhir_search_t *search, fhir_search_page_t *page,
                                    const fhir_membership_t *membership)
 {
     static const fhir_view_t whole = {FHIR_SUMMARY_FALSE, NULL};
-    apr_array_header_t *all = fhir_matches_and_included(exchange, search, page, membership);
+    apr_array_header_t *all;
     apr_array_header_t *edits;
     int i;
+    FHIR_TRY(fhir_matches_and_included(&all, exchange, search, page, membership));
     FHIR_TRY(fhir_attachment_edits(&edits, exchange, membership, all));
     FHIR_TRY(fhir_hide_elements(all, edits, exchange, membership, NULL));
     for (i = 0; i < all->nelts; i++) {
@@ -188,7 +189,7 @@ static void add_ignored(fhir_bundle_text_t *bundle, const fhir_exchange_t *excha
 }
 
 static fhir_error_t *bundle_text(fhir_text_t *json, const fhir_exchange_t *exchange, const fhir_search_t *search,
-                                 const fhir_search_page_t *page, const fhir_membership_t *membership)
+                                 fhir_search_page_t *page, const fhir_membership_t *membership)
 {
     fhir_bundle_text_t bundle;
     fhir_bundle_begin(&bundle, "searchset", page->total, exchange->pool);

@@ -300,6 +300,22 @@ static int has_kind(const fhir_search_t *search, int attachments)
     return 0;
 }
 
+fhir_error_t *fhir_meta_included_binaries(fhir_search_page_t *page, fhir_meta_t *meta, const char *project_id,
+                                          const fhir_search_t *search, const fhir_call_t *call)
+{
+    fhir_pg_query_t query;
+    fhir_error_t *error;
+    PGresult *result;
+    apr_array_clear(page->binaries);
+    if (!has_kind(search, 1) || !fhir_pg_included_binaries_sql(&query, project_id, search, page, call->pool)) {
+        return NULL;
+    }
+    FHIR_TRY(fhir_pg_query_run(&result, meta, &query, call));
+    error = read_binaries(page, result, project_id, call->pool);
+    PQclear(result);
+    return error;
+}
+
 fhir_error_t *fhir_pg_load_included(fhir_search_page_t *page, fhir_meta_t *meta, const char *project_id,
                                     const fhir_search_t *search, const fhir_pg_found_t *found, const fhir_call_t *call)
 {
@@ -313,11 +329,5 @@ fhir_error_t *fhir_pg_load_included(fhir_search_page_t *page, fhir_meta_t *meta,
         PQclear(result);
         FHIR_TRY(error);
     }
-    if (has_kind(search, 1) && fhir_pg_included_binaries_sql(&query, project_id, search, page, call->pool)) {
-        FHIR_TRY(fhir_pg_query_run(&result, meta, &query, call));
-        error = read_binaries(page, result, project_id, call->pool);
-        PQclear(result);
-        FHIR_TRY(error);
-    }
-    return NULL;
+    return fhir_meta_included_binaries(page, meta, project_id, search, call);
 }

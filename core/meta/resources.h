@@ -52,6 +52,9 @@ typedef struct fhir_search_page_t {
 #define FHIR_SEARCH_INCLUDED_MAX 10000
 fhir_error_t *fhir_meta_search(fhir_search_page_t *page, fhir_meta_t *meta, const char *project_id,
                                const fhir_search_t *search, const fhir_call_t *call) FHIR_MUST_CHECK;
+/* page->binaries anew: those that the attachments of page->matches and page->included lead to. One round trip. */
+fhir_error_t *fhir_meta_included_binaries(fhir_search_page_t *page, fhir_meta_t *meta, const char *project_id,
+                                          const fhir_search_t *search, const fhir_call_t *call) FHIR_MUST_CHECK;
 /* The membership of a principal, for interactions that name no resource. NULL in *membership: none. */
 fhir_error_t *fhir_meta_load_membership(const fhir_membership_t **membership, fhir_meta_t *meta,
                                         const fhir_principal_key_t *key, const fhir_call_t *call) FHIR_MUST_CHECK;
