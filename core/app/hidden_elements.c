@@ -4,17 +4,22 @@
 #include "resource_access.h"
 #include "rights.h"
 
+#include <string.h>
+
 static int hides_any(const fhir_membership_t *membership, const char *type, apr_pool_t *pool)
 {
     return !membership->admin && membership->policy &&
            fhir_policy_hidden_in_search(membership->policy, type, pool) != NULL;
 }
 
+/* Without text decisions needed none: then its compartments say enough. */
 static fhir_subject_t completed(const fhir_exchange_t *exchange, const fhir_subject_t *subject)
 {
     const fhir_addresses_t addresses = fhir_exchange_addresses(exchange);
     fhir_subject_t own = *subject;
-    fhir_subject_complete(&own, &addresses, exchange->pool);
+    if (own.resource && own.resource->body) {
+        fhir_subject_complete(&own, &addresses, exchange->pool);
+    }
     return own;
 }
 
@@ -31,23 +36,32 @@ static const apr_array_header_t *hidden_of(const fhir_exchange_t *exchange, cons
     return fields.hidden;
 }
 
+static int is_current(const fhir_resource_t *resource, const fhir_subject_t *current)
+{
+    return current && current->resource && strcmp(current->resource->version_id, resource->version_id) == 0;
+}
+
+/* An old version shows no more than the current one, nor more than it would show if it were current. */
 fhir_error_t *fhir_hide_elements(apr_array_header_t *resources, apr_array_header_t *edits,
                                  const fhir_exchange_t *exchange, const fhir_membership_t *membership,
                                  const fhir_subject_t *current)
 {
+    const apr_array_header_t *of_current = current && hides_any(membership, current->type, exchange->pool)
+                                               ? hidden_of(exchange, membership, current)
+                                               : NULL;
     int i;
     for (i = 0; i < resources->nelts; i++) {
         const fhir_resource_t **resource = &APR_ARRAY_IDX(resources, i, const fhir_resource_t *);
         apr_array_header_t **own_edits = &APR_ARRAY_IDX(edits, i, apr_array_header_t *);
-        const fhir_subject_t *subject = current;
         if (!(*resource)->body || !hides_any(membership, (*resource)->type, exchange->pool)) {
             continue;
         }
-        if (!subject) {
-            subject = fhir_subject_of_resource(*resource, exchange->pool);
+        if (!is_current(*resource, current)) {
+            const fhir_subject_t *own = fhir_subject_of_resource(*resource, exchange->pool);
+            const apr_array_header_t *elements = hidden_of(exchange, membership, own);
+            FHIR_TRY(fhir_resource_hide(resource, own_edits, *resource, elements, exchange->pool));
         }
-        FHIR_TRY(fhir_resource_hide(resource, own_edits, *resource, hidden_of(exchange, membership, subject),
-                                    exchange->pool));
+        FHIR_TRY(fhir_resource_hide(resource, own_edits, *resource, of_current, exchange->pool));
     }
     return NULL;
 }

@@ -184,11 +184,20 @@ int fhir_may_read_resource(const fhir_exchange_t *exchange, const fhir_membershi
     return !fhir_resource_decide_write(exchange, membership, FHIR_INTERACTION_READ, resource->type, subject, NULL);
 }
 
+/* Elements of the version before are in what a PUT left. */
+static int keeps_elements(const fhir_exchange_t *exchange, const fhir_membership_t *membership,
+                          const fhir_resource_t *resource)
+{
+    return fhir_kept_elements(exchange, membership, FHIR_INTERACTION_UPDATE,
+                              fhir_subject_of_resource(resource, exchange->pool)) != NULL;
+}
+
 int fhir_may_see_written(const fhir_exchange_t *exchange, const fhir_membership_t *membership,
                          const fhir_resource_t *resource, int status)
 {
     fhir_method_t method = exchange->request->method;
-    int was_there = method == FHIR_METHOD_PATCH || (method == FHIR_METHOD_POST && status == 200);
+    int was_there = method == FHIR_METHOD_PATCH || (method == FHIR_METHOD_POST && status == 200) ||
+                    (method == FHIR_METHOD_PUT && keeps_elements(exchange, membership, resource));
     return !was_there || fhir_may_read_resource(exchange, membership, resource);
 }
 

@@ -31,16 +31,16 @@ fhir_subject_t *fhir_subject_of_resource(const fhir_resource_t *resource, apr_po
 fhir_error_t *fhir_search_permit(fhir_search_t *search, const fhir_exchange_t *exchange,
                                  const fhir_membership_t *membership) FHIR_MUST_CHECK;
 
-/* May an answer to this write show the resource? What the client sent itself, always; what a patch changed or a
- * conditional create found was there before, and is for those who may read it. */
+/* May an answer to this write show the resource? What the client sent itself, always; what a patch changed, a
+ * conditional create found or a policy kept from a PUT was there before, and is for those who may read it. */
 int fhir_may_see_written(const fhir_exchange_t *exchange, const fhir_membership_t *membership,
                          const fhir_resource_t *resource, int status);
 
 /* ---- elements that a policy hides (hiddenFields, readonlyFields) ---- */
 
 /* Each resource (array of fhir_resource_t *) as the principal may see it, with its edits (array as long, of
- * apr_array_header_t *, moved with the text): both arrays are changed in place. `current`: what the policy looks at, if
- * these are old versions of one resource; NULL: each by itself. */
+ * apr_array_header_t *, moved with the text): both arrays are changed in place. `current`: these may be old
+ * versions of that one, and what is hidden of it is hidden of them too; NULL: each by itself. */
 fhir_error_t *fhir_hide_elements(apr_array_header_t *resources, apr_array_header_t *edits,
                                  const fhir_exchange_t *exchange, const fhir_membership_t *membership,
                                  const fhir_subject_t *current) FHIR_MUST_CHECK;
