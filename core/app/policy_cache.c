@@ -157,16 +157,17 @@ static apr_array_header_t *sources_of(const apr_array_header_t *texts, apr_pool_
     return sources;
 }
 
+/* The texts are not kept: each member has an entry, and what they are made from may be megabytes. */
 static fhir_error_t *compile(entry_t *entry, fhir_policy_cache_t *cache, const fhir_membership_t *membership,
                              const fhir_call_t *call)
 {
-    const char *profile = membership->profile ? apr_pstrdup(entry->pool, membership->profile) : NULL;
     fhir_call_t own = *call;
     apr_array_header_t *texts;
-    own.pool = entry->pool;
+    apr_pool_create(&own.pool, call->pool);
     FHIR_TRY(fhir_meta_load_policies(&texts, cache->meta, membership->project_id, membership->policies, &own));
-    entry->policy = fhir_policy_compile(apr_pstrdup(entry->pool, membership->access), profile,
-                                        sources_of(texts, entry->pool), cache->addresses, entry->pool);
+    entry->policy = fhir_policy_compile(membership->access, membership->profile, sources_of(texts, own.pool),
+                                        cache->addresses, entry->pool);
+    apr_pool_destroy(own.pool);
     return NULL;
 }
 
@@ -186,11 +187,6 @@ static fhir_error_t *make(entry_t **entry, fhir_policy_cache_t *cache, const cha
     (*entry)->key = apr_pstrdup(own, key);
     error = compile(*entry, cache, membership, call);
     if (error) {
-        /* It may live in the entry's pool: keep what outlives it. */
-        fhir_retry_t retry = error->retry;
-        error = fhir_error_create(call->pool, error->code, error->status, error->public_text, "loading policies: %s",
-                                  error->detail ? error->detail : "");
-        error->retry = retry;
         apr_pool_destroy(own);
     }
     return error;

@@ -81,7 +81,9 @@ static void read_policy(fhir_policy_compiler_t *compiler, const char *body)
         error = fhir_json_parse(&compiler->document, text, length, &LIMITS, compiler->scratch);
     }
     if (error || length > FHIR_POLICY_BODY_MAX) {
-        add_problem(compiler, compiler->root, error ? error->public_text : "It is too large; split it into several.");
+        add_problem(compiler, compiler->root,
+                    error ? apr_pstrdup(compiler->pool, error->public_text)
+                          : "It is too large; split it into several.");
         fhir_policy_block_all(compiler);
         return;
     }
@@ -233,7 +235,7 @@ static void read_all(fhir_policy_compiler_t *compiler, const char *access, const
     fhir_error_t *error = fhir_json_parse(&compiler->document, access, strlen(access), &LIMITS, compiler->scratch);
     int node;
     if (error) {
-        add_problem(compiler, compiler->root, error->public_text);
+        add_problem(compiler, compiler->root, apr_pstrdup(compiler->pool, error->public_text));
         return;
     }
     if (compiler->document->nodes[0].kind != FHIR_JSON_ARRAY) {

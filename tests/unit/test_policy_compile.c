@@ -164,6 +164,21 @@ static void test_policy_members(void)
     CU_ASSERT_FALSE(reads(compiled_body("", NULL, "'resource':{'resourceType':'Patient'}")));
 }
 
+/* What they were made in is gone by then. */
+static void test_texts_of_problems_stay(void)
+{
+    const fhir_policy_t *policies[2] = {compiled_body("", NULL, "'resource':["),
+                                        fhir_policy_compile("[", NULL, NULL, &addresses, pool)};
+    int i;
+    for (i = 0; i < 100; i++) {
+        memset(apr_palloc(pool, 4000), 'x', 4000);
+    }
+    for (i = 0; i < 2; i++) {
+        CU_ASSERT_EQUAL_FATAL(problem_count(policies[i]), 1);
+        CU_ASSERT_PTR_NOT_NULL(strstr(problem_at(policies[i], 0)->text, "The JSON is not valid"));
+    }
+}
+
 /* ---- access ---- */
 
 static const fhir_policy_t *of_access(const char *access)
@@ -436,6 +451,7 @@ static const fhir_unit_test_t tests[] = {{"understood entries", test_understood_
                                          {"problems permit nothing", test_problems_permit_nothing},
                                          {"all problems of an entry", test_all_problems_of_an_entry},
                                          {"policy members", test_policy_members},
+                                         {"texts of problems stay", test_texts_of_problems_stay},
                                          {"access", test_access},
                                          {"nothing", test_nothing},
                                          {"profile", test_profile},
