@@ -26,6 +26,8 @@ typedef struct fhir_part_t {
     fhir_resource_write_t write;
     fhir_resource_facts_t facts;            /* what is there, where the address names it */
     const apr_array_header_t *index_values; /* to be found by conditional references; NULL: not asked for yet */
+    /* NOTHING */
+    const fhir_error_t *refusal; /* what a request of its own would have been told */
     /* BINARY */
     fhir_change_kind_t binary_change;
     fhir_binary_write_t *binary; /* NULL: nothing is stored yet */

@@ -155,6 +155,15 @@ static void note(const fhir_part_t *part, const fhir_transact_t *transact, int s
     fhir_audit_entry(&exchange, status, NULL);
 }
 
+/* The answer does not tell whether it was somebody else's. The trail does not say that it was deleted. */
+static void note_refusal(const fhir_part_t *part, const fhir_transact_t *transact, apr_pool_t *pool)
+{
+    fhir_exchange_t exchange = part->exchange;
+    exchange.pool = pool;
+    exchange.audit.membership = transact->bundle->membership;
+    fhir_audit_entry(&exchange, fhir_error_http_status(part->refusal), part->refusal);
+}
+
 static void add_part(fhir_bundle_text_t *text, const fhir_part_t *part, const fhir_transact_t *transact,
                      const shown_t *shown, int *next, apr_pool_t *pool)
 {
@@ -177,7 +186,7 @@ static void add_part(fhir_bundle_text_t *text, const fhir_part_t *part, const fh
     case FHIR_PART_NOTHING:
     default:
         add_nothing(text, pool);
-        note(part, transact, 204, NULL, pool);
+        note_refusal(part, transact, pool);
         break;
     }
 }

@@ -295,6 +295,7 @@ fhir_error_t *fhir_part_store(fhir_part_t *part, fhir_transact_t *transact)
     error = fhir_binary_write_prepare(&write, &part->exchange, part->binary_change);
     if (error && error->code == FHIR_ERROR_NOT_FOUND && part->binary_change == FHIR_CHANGE_DELETE) {
         part->kind = FHIR_PART_NOTHING;
+        part->refusal = error;
         return NULL;
     }
     FHIR_TRY(error);

@@ -73,6 +73,7 @@ static fhir_error_t *plan_delete(fhir_part_t *part, const fhir_transact_t *trans
     (void)transact;
     if (error && error->code == FHIR_ERROR_NOT_FOUND) {
         part->kind = FHIR_PART_NOTHING;
+        part->refusal = error;
         return NULL;
     }
     return error;
