@@ -142,6 +142,22 @@ static void note(fhir_exchange_t *exchange, fhir_interaction_t interaction, cons
 
 /* ---- decisions ---- */
 
+/* To look at a context's text takes many times its length: it is given back at once. A refusal is rare and may stay. */
+static fhir_exchange_t aside(const fhir_exchange_t *exchange)
+{
+    fhir_exchange_t own = *exchange;
+    apr_pool_create(&own.pool, exchange->pool);
+    return own;
+}
+
+static fhir_error_t *decide_aside(const fhir_exchange_t *exchange, fhir_decision_t *decision)
+{
+    const fhir_exchange_t own = aside(exchange);
+    FHIR_TRY(fhir_decide_now(&own, decision));
+    apr_pool_destroy(own.pool);
+    return NULL;
+}
+
 fhir_error_t *fhir_access(fhir_binary_facts_t *facts, fhir_exchange_t *exchange, fhir_interaction_t interaction,
                           const char *version_id)
 {
@@ -157,7 +173,7 @@ fhir_error_t *fhir_access(fhir_binary_facts_t *facts, fhir_exchange_t *exchange,
     decision = fhir_decision_of(exchange, facts->membership, interaction, BINARY);
     FHIR_TRY(complete_facts(&decision, facts, exchange));
     FHIR_TRY(
-        fhir_as_unknown(exchange, fhir_as_unknown_version(exchange, &decision, fhir_decide_now(exchange, &decision))));
+        fhir_as_unknown(exchange, fhir_as_unknown_version(exchange, &decision, decide_aside(exchange, &decision))));
     if (!facts->current && interaction != FHIR_INTERACTION_CREATE && interaction != FHIR_INTERACTION_UPDATE) {
         return fhir_binary_not_found(exchange->pool);
     }
@@ -209,18 +225,28 @@ static fhir_error_t *decide_pending(const fhir_exchange_t *exchange, fhir_decisi
     return fhir_decide_now(exchange, decision);
 }
 
-fhir_error_t *fhir_decide_write(const fhir_exchange_t *exchange, fhir_interaction_t interaction,
-                                const fhir_binary_facts_t *facts, const char *new_security_context)
+static fhir_error_t *decide_write(const fhir_exchange_t *exchange, fhir_interaction_t interaction,
+                                  const fhir_binary_facts_t *facts, const char *context)
 {
     fhir_decision_t decision = fhir_decision_of(exchange, facts->membership, interaction, BINARY);
-    const char *context = new_security_context && *new_security_context ? new_security_context : NULL;
     fhir_subject_t *loaded;
-    FHIR_TRY(fhir_context_required(exchange, context));
     FHIR_TRY(load_new_context(&loaded, exchange, facts, context));
     decision.before = subject_of_current(facts, exchange->pool);
     decision.after = subject_of(context, loaded, facts->current ? facts->current->id : "", exchange->request->received,
                                 exchange->pool);
     return decide_pending(exchange, &decision, context);
+}
+
+fhir_error_t *fhir_decide_write(const fhir_exchange_t *exchange, fhir_interaction_t interaction,
+                                const fhir_binary_facts_t *facts, const char *new_security_context)
+{
+    const char *context = new_security_context && *new_security_context ? new_security_context : NULL;
+    fhir_exchange_t own;
+    FHIR_TRY(fhir_context_required(exchange, context));
+    own = aside(exchange);
+    FHIR_TRY(decide_write(&own, interaction, facts, context));
+    apr_pool_destroy(own.pool);
+    return NULL;
 }
 
 /* ---- many at once ---- */
@@ -242,9 +268,13 @@ static fhir_error_t *contexts_of(apr_array_header_t **contexts, const fhir_excha
 static int may_read(const fhir_exchange_t *exchange, const fhir_membership_t *membership, const fhir_binary_t *binary,
                     fhir_subject_t *context)
 {
-    fhir_decision_t decision = fhir_decision_of(exchange, membership, FHIR_INTERACTION_READ, BINARY);
-    decision.before = subject_of(binary->security_context, context, binary->id, binary->last_updated, exchange->pool);
-    return !fhir_decide_now(exchange, &decision);
+    const fhir_exchange_t own = aside(exchange);
+    fhir_decision_t decision = fhir_decision_of(&own, membership, FHIR_INTERACTION_READ, BINARY);
+    int readable;
+    decision.before = subject_of(binary->security_context, context, binary->id, binary->last_updated, own.pool);
+    readable = !fhir_decide_now(&own, &decision);
+    apr_pool_destroy(own.pool);
+    return readable;
 }
 
 /* A page has thousands of links, and a context may be large: what is the same for all Binaries under it is found out
@@ -264,9 +294,8 @@ static int may_read_under(apr_hash_t *decided, const fhir_exchange_t *exchange, 
     return *known == 'y';
 }
 
-fhir_error_t *fhir_may_read_binaries(int *readable, const fhir_exchange_t *exchange,
-                                     const fhir_membership_t *membership, const fhir_binary_t *const *binaries,
-                                     int count)
+static fhir_error_t *may_read_all(int *readable, const fhir_exchange_t *exchange, const fhir_membership_t *membership,
+                                  const fhir_binary_t *const *binaries, int count)
 {
     static fhir_subject_t *const none = NULL;
     apr_hash_t *decided = apr_hash_make(exchange->pool);
@@ -279,6 +308,16 @@ fhir_error_t *fhir_may_read_binaries(int *readable, const fhir_exchange_t *excha
         readable[i] = binaries[i] && may_read_under(decided, exchange, membership, binaries[i],
                                                     contexts ? &APR_ARRAY_IDX(contexts, i, fhir_subject_t *) : &none);
     }
+    return NULL;
+}
+
+fhir_error_t *fhir_may_read_binaries(int *readable, const fhir_exchange_t *exchange,
+                                     const fhir_membership_t *membership, const fhir_binary_t *const *binaries,
+                                     int count)
+{
+    const fhir_exchange_t own = aside(exchange);
+    FHIR_TRY(may_read_all(readable, &own, membership, binaries, count));
+    apr_pool_destroy(own.pool);
     return NULL;
 }
 

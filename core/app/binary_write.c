@@ -375,6 +375,16 @@ fhir_error_t *fhir_binary_write_prepare(fhir_binary_write_t **write, fhir_exchan
     return NULL;
 }
 
+static apr_size_t text_length(const fhir_subject_t *context)
+{
+    return context && context->resource ? context->resource->body_length : 0;
+}
+
+apr_size_t fhir_binary_write_held(const fhir_binary_write_t *write)
+{
+    return 2 * text_length(write->facts.context); /* loaded before the body and after it */
+}
+
 const fhir_version_change_t *fhir_binary_write_change(const fhir_binary_write_t *write)
 {
     return &write->change;

@@ -11,6 +11,8 @@ typedef struct fhir_binary_write_t fhir_binary_write_t;
  * below. */
 fhir_error_t *fhir_binary_write_prepare(fhir_binary_write_t **write, fhir_exchange_t *exchange,
                                         fhir_change_kind_t kind) FHIR_MUST_CHECK;
+/* Bytes of the security context's text that it holds until its end, refused or not. */
+apr_size_t fhir_binary_write_held(const fhir_binary_write_t *write);
 const fhir_version_change_t *fhir_binary_write_change(const fhir_binary_write_t *write);
 /* The transaction made `binary`: what is answered for it. */
 fhir_error_t *fhir_binary_write_answer(fhir_response_t **response, fhir_binary_write_t *write,

@@ -31,17 +31,20 @@ static fhir_error_t *read_entries(fhir_bundle_entry_t *entries, const fhir_bundl
 
 typedef fhir_error_t *(*step_fn)(fhir_part_t *part, fhir_transact_t *transact);
 
-/* The resource was just loaded; NULL: none. */
-static fhir_error_t *count_loaded(fhir_transact_t *transact, const fhir_resource_t *resource, apr_size_t times)
+static fhir_error_t *count_held(fhir_transact_t *transact, apr_size_t bytes)
 {
-    if (resource) {
-        transact->loaded += resource->body_length * times;
-    }
+    transact->loaded += bytes;
     return transact->loaded <= LOADED_MAX
                ? NULL
                : fhir_error_public(transact->pool, FHIR_ERROR_TOO_LARGE,
-                                   "The resources that this transaction changes are too large together, so nothing of "
-                                   "it was done. Send smaller ones.");
+                                   "The resources that this transaction changes, or that protect its Binaries, are too "
+                                   "large together, so nothing of it was done. Send smaller ones.");
+}
+
+/* The resource was just loaded; NULL: none. */
+static fhir_error_t *count_loaded(fhir_transact_t *transact, const fhir_resource_t *resource, apr_size_t times)
+{
+    return count_held(transact, resource ? resource->body_length * times : 0);
 }
 
 static fhir_error_t *plan(fhir_part_t *part, fhir_transact_t *transact)
@@ -54,6 +57,12 @@ static fhir_error_t *resolve(fhir_part_t *part, fhir_transact_t *transact)
 {
     FHIR_TRY(fhir_part_resolve(part, transact));
     return count_loaded(transact, part->write.existing, 1);
+}
+
+static fhir_error_t *store(fhir_part_t *part, fhir_transact_t *transact)
+{
+    FHIR_TRY(fhir_part_store(part, transact));
+    return count_held(transact, part->held);
 }
 
 fhir_error_t *fhir_transact_check_time(const fhir_transact_t *transact)
@@ -208,7 +217,7 @@ static fhir_error_t *prepare(fhir_transact_t *transact)
     FHIR_TRY(each(transact, resolve));
     FHIR_TRY(check_once(transact));
     FHIR_TRY(each(transact, fhir_part_link));
-    FHIR_TRY(each(transact, fhir_part_store));
+    FHIR_TRY(each(transact, store));
     return each(transact, fhir_part_prepare);
 }
 

@@ -32,6 +32,7 @@ typedef struct fhir_part_t {
     fhir_change_kind_t binary_change;
     fhir_binary_write_t *binary; /* NULL: nothing is stored yet */
     fhir_binary_part_t binary_part;
+    apr_size_t held; /* bytes of texts that were loaded for it */
 } fhir_part_t;
 
 typedef struct fhir_transact_t {

@@ -293,6 +293,7 @@ fhir_error_t *fhir_part_store(fhir_part_t *part, fhir_transact_t *transact)
     pending->baton = transact;
     part->exchange.pending = pending;
     error = fhir_binary_write_prepare(&write, &part->exchange, part->binary_change);
+    part->held = fhir_binary_write_held(write);
     if (error && error->code == FHIR_ERROR_NOT_FOUND && part->binary_change == FHIR_CHANGE_DELETE) {
         part->kind = FHIR_PART_NOTHING;
         part->refusal = error;

@@ -179,6 +179,32 @@ def test_a_context_is_looked_at_once_for_all_files_under_it(world):
     assert times[1] < times[0] * 20 + 1, times
 
 
+def peak(pid):
+    with open(f"/proc/{pid}/status", encoding="ascii") as lines:
+        return next(int(line.split()[1]) // 1024 for line in lines if line.startswith("VmHWM:"))
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
+def test_transactions_do_not_hold_what_was_looked_at(world, method):
+    """A hundred Binaries under one large context: each is decided by the context's text, which is not held a hundred times."""
+    client = member(world.server, world.admin, [{"resourceType": "Patient", "criteria": "Patient?_tag=urn:test|shared"}], "costs")
+    large = world.make(patient(meta=SHARED, contact=[{"name": {"family": "x" * 20, "given": [str(number)]}} for number in range(10000)]))
+    context, ids = f"Patient/{large['id']}", [None] * 100
+    if method != "POST":
+        made = world.batch("admin", [entry("POST", "Binary", binary_body(b"x", context))] * 100)
+        ids = [one["response"]["location"].split("Binary/")[1].split("/")[0] for one in made]
+    client.get(f"Binary/{world.admin.upload(b'x', 'text/plain', {'X-Security-Context': context})[0]}")
+    [pid] = world.server.children()
+    with open(f"/proc/{pid}/clear_refs", "w", encoding="ascii") as refs:
+        refs.write("5")
+    before = peak(pid)
+    body = {"POST": lambda one: binary_body(b"x", context), "PUT": lambda one: binary_body(b"y", context, id=one), "DELETE": lambda one: None}[method]
+    answer = world.call(None, "POST", "/fhir/R4", {**client.bearer, **FHIR}, bundle_of("transaction", *(
+        entry(method, f"Binary/{one}" if one else "Binary", body(one)) for one in ids)))
+    assert answer.status == (200 if method == "POST" else 413), answer
+    assert peak(pid) - before < 250, (before, peak(pid))
+
+
 # ---- the trail ----
 
 @pytest.mark.parametrize("kind", ["Observation", "Binary"])
