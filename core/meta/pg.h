@@ -145,6 +145,8 @@ fhir_error_t *fhir_pg_text_query(PGresult **result, fhir_pg_connection_t *connec
 fhir_error_t *fhir_pg_collect(PGresult **result, fhir_pg_connection_t *connection, apr_time_t deadline,
                               const fhir_call_t *call) FHIR_MUST_CHECK;
 fhir_error_t *fhir_pg_lost(fhir_pg_connection_t *connection, const fhir_call_t *call) FHIR_MUST_CHECK;
+/* Asks the server to end what it does for this connection; waits for that only a moment. */
+void fhir_pg_cancel(const fhir_pg_connection_t *connection);
 int fhir_pg_refused(fhir_error_t **error, PGresult *result, fhir_pg_connection_t *connection, const fhir_call_t *call);
 /* Waits until the socket is ready. TIMEOUT, CANCELLED or INTERNAL. */
 fhir_error_t *fhir_pg_wait(int socket, short events, apr_time_t deadline, const fhir_call_t *call) FHIR_MUST_CHECK;

@@ -39,17 +39,6 @@ fhir_error_t *fhir_pg_wait(int socket, short events, apr_time_t deadline, const 
     }
 }
 
-static void give_up(fhir_pg_connection_t *connection)
-{
-    char ignored[256];
-    PGcancel *cancel = PQgetCancel(connection->handle);
-    if (cancel) {
-        PQcancel(cancel, ignored, sizeof(ignored));
-        PQfreeCancel(cancel);
-    }
-    connection->broken = 1;
-}
-
 fhir_error_t *fhir_pg_lost(fhir_pg_connection_t *connection, const fhir_call_t *call)
 {
     connection->broken = 1;
@@ -108,7 +97,8 @@ fhir_error_t *fhir_pg_collect(PGresult **result, fhir_pg_connection_t *connectio
     if (error) {
         PQclear(kept);
         if (!connection->broken) {
-            give_up(connection);
+            fhir_pg_cancel(connection);
+            connection->broken = 1;
         }
         return error;
     }

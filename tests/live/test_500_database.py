@@ -100,6 +100,23 @@ def test_many_while_away(server, own):
     server.new_log()
 
 
+def test_silent(server, own):
+    """A server that hangs: no connection breaks, and nobody answers."""
+    away(server)
+    with concurrent.futures.ThreadPoolExecutor(6) as threads:
+        own.silence()
+        try:
+            started = time.monotonic()
+            for asked in [threads.submit(server.who.get, f"Binary/{server.identity}") for _ in range(6)]:
+                unavailable(asked.result(), started)
+            started = time.monotonic()
+            unavailable(server.who.get(f"Binary/{server.identity}"), started)
+        finally:
+            own.wake()
+    recovered(server)
+    server.new_log()
+
+
 def test_sessions_are_terminated(server, own):
     """The administrator ends the sessions: the next request finds a new one."""
     away(server)

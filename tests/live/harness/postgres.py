@@ -45,15 +45,26 @@ class Postgres:
         self.stop()
         shutil.rmtree(self.directory, ignore_errors=True)
 
-    def kill(self):
-        """kill -9 of the postmaster and everything below it."""
+    def signal(self, number):
+        """To the postmaster and everything below it."""
         postmaster = int((self.directory / "data" / "postmaster.pid").read_text().split()[0])
         done = subprocess.run(["ps", "-o", "pid=", "--ppid", str(postmaster)], stdout=subprocess.PIPE)
         for pid in [postmaster] + [int(word) for word in done.stdout.split()]:
             try:
-                os.kill(pid, signal.SIGKILL)
+                os.kill(pid, number)
             except ProcessLookupError:
                 pass
+        return postmaster
+
+    def silence(self):
+        """It takes connections, says nothing, and closes none: a host that hangs."""
+        self.signal(signal.SIGSTOP)
+
+    def wake(self):
+        self.signal(signal.SIGCONT)
+
+    def kill(self):
+        postmaster = self.signal(signal.SIGKILL)
         end = time.monotonic() + 10
         while time.monotonic() < end and Path(f"/proc/{postmaster}").exists():
             time.sleep(0.02)
