@@ -13,6 +13,8 @@ static void register_hooks(apr_pool_t *pool)
 #if AP_MODULE_MAGIC_AT_LEAST(20120211, 110)
     /* A child that only finishes its transfers begins no other work. */
     ap_hook_child_stopping(fhir_httpd_background_stop, NULL, NULL, APR_HOOK_MIDDLE);
+    /* What waits for a silent database leaves the audit trail time for its last events. */
+    ap_hook_child_stopping(fhir_httpd_child_stopping, NULL, NULL, APR_HOOK_MIDDLE);
 #endif
 
     /* Signatures leave the request line before the scoreboard and the logs see it. */

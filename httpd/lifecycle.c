@@ -4,12 +4,15 @@
 #include "../core/fetch/fetch.h"
 
 #include <apr_thread_mutex.h>
+#include <stdatomic.h>
 
 /* httpd's own when LimitRequestBody is not given (server/core.c keeps the name to itself). */
 #define HTTPD_BODY_LIMIT ((apr_off_t)1 << 30)
 
 /* The applications of this process, by slot. Written once, in child_init, before there are threads. */
 static fhir_app_t **apps;
+/* This child was told to end at once. */
+static atomic_int ending;
 
 /* Does any <Location> or the server itself set LimitRequestBody? Then somebody has thought about it. */
 static int body_limit_is_set(const server_rec *s)
@@ -148,4 +151,17 @@ fhir_app_t *fhir_httpd_app(const server_rec *s)
 {
     int slot = fhir_httpd_server(s)->slot;
     return apps && slot >= 0 ? apps[slot] : NULL;
+}
+
+void fhir_httpd_child_stopping(apr_pool_t *pchild, int graceful)
+{
+    (void)pchild;
+    if (!graceful) {
+        atomic_store(&ending, 1);
+    }
+}
+
+int fhir_httpd_is_ending(void)
+{
+    return atomic_load_explicit(&ending, memory_order_relaxed);
 }

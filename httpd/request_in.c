@@ -51,7 +51,7 @@ static int is_cancelled(void *baton)
 {
     client_watch_t *watch = baton;
     apr_time_t now;
-    if (watch->gone || watch->r->connection->aborted) {
+    if (watch->gone || watch->r->connection->aborted || fhir_httpd_is_ending()) {
         return 1;
     }
     now = apr_time_now();

@@ -46,7 +46,7 @@ void fhir_app_finished(fhir_app_t *app, const fhir_response_t *response, const f
 
 /* Where each event goes besides the database, as a line. */
 typedef struct fhir_audit_stream_t {
-    int descriptor; /* of a file that is appended to, or a pipe; -1: none */
+    int descriptor; /* of a file that is appended to, a pipe, or a socket for syslog; -1: none */
     int facility;   /* of syslog(3), if `to_syslog` */
     int to_syslog;
 } fhir_audit_stream_t;

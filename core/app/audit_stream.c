@@ -1,6 +1,8 @@
 /* Audit events as lines of a file, a pipe or syslog. */
 #include "audit_stream.h"
 
+#include "syslog_socket.h"
+
 #include <apr_file_io.h>
 #include <apr_portable.h>
 #include <errno.h>
@@ -12,7 +14,7 @@
 
 int fhir_audit_streams(const fhir_audit_stream_t *stream)
 {
-    return stream->descriptor >= 0 || stream->to_syslog;
+    return stream->descriptor >= 0;
 }
 
 /* A pipe whose reader stands still is waited for once, not for each line. */
@@ -39,22 +41,50 @@ static int write_all(int descriptor, int failing, const char *line, apr_size_t l
     return 0;
 }
 
+/* What was written before may have been cut off: a line of its own. */
+static int write_line(int descriptor, int failing, const char *line, apr_size_t length)
+{
+    int problem = failing ? write_all(descriptor, failing, "\n", 1) : 0;
+    return problem ? problem : write_all(descriptor, failing, line, length);
+}
+
+static int send_line(const fhir_audit_stream_t *stream, int failing, const char *line, apr_size_t length)
+{
+    return fhir_syslog_send(stream->descriptor, _PATH_LOG, stream->facility | LOG_INFO, line, length - 1,
+                            failing ? 0 : READER_TIME);
+}
+
 void fhir_audit_stream_line(const fhir_audit_stream_t *stream, atomic_int *failing, const char *line, apr_size_t length,
                             const fhir_log_t *log)
 {
-    int problem;
-    if (stream->to_syslog) {
-        syslog(stream->facility | LOG_INFO, "%.*s", (int)(length - 1), line);
-        return;
-    }
-    problem = write_all(stream->descriptor, atomic_load_explicit(failing, memory_order_relaxed), line, length);
+    int failed = atomic_load_explicit(failing, memory_order_relaxed);
+    int problem = stream->to_syslog ? send_line(stream, failed, line, length)
+                                    : write_line(stream->descriptor, failed, line, length);
     if (problem && !atomic_exchange(failing, 1)) {
         fhir_log(log, FHIR_LOG_ERROR, APR_FROM_OS_ERROR(problem),
                  "the stream of FhirBinaryAuditLog can't be written; events go on to the database");
-    } else if (!problem && atomic_load_explicit(failing, memory_order_relaxed)) {
+    } else if (!problem && failed) {
         atomic_store(failing, 0);
         fhir_log(log, FHIR_LOG_NOTICE, APR_SUCCESS, "the stream of FhirBinaryAuditLog works again");
     }
+}
+
+static apr_status_t close_syslog(void *data)
+{
+    const fhir_audit_stream_t *stream = data;
+    close(stream->descriptor);
+    return APR_SUCCESS;
+}
+
+static fhir_error_t *open_syslog(fhir_audit_stream_t *stream, apr_pool_t *pool)
+{
+    stream->descriptor = fhir_syslog_open();
+    if (stream->descriptor < 0) {
+        return fhir_error_create(pool, FHIR_ERROR_INTERNAL, APR_FROM_OS_ERROR(errno),
+                                 "No socket can be made for FhirBinaryAuditLog syslog.", NULL);
+    }
+    apr_pool_cleanup_register(pool, stream, close_syslog, apr_pool_cleanup_null);
+    return NULL;
 }
 
 fhir_error_t *fhir_audit_open_stream(fhir_audit_stream_t *stream, const fhir_settings_t *settings, apr_pool_t *pool)
@@ -65,6 +95,9 @@ fhir_error_t *fhir_audit_open_stream(fhir_audit_stream_t *stream, const fhir_set
     stream->descriptor = -1;
     stream->facility = settings->audit_facility;
     stream->to_syslog = settings->audit_to_syslog;
+    if (stream->to_syslog) {
+        return open_syslog(stream, pool);
+    }
     if (!log || *log == '|') {
         return NULL;
     }

@@ -163,6 +163,24 @@ static int is_stopping(const run_t *run)
     return run->writer->thread.stopping(run->writer->thread.baton);
 }
 
+/* What is under way when the end comes has the time that the end has. */
+static int is_out_of_time(void *baton)
+{
+    run_t *run = baton;
+    if (!run->until && is_stopping(run)) {
+        run->until = apr_time_now() + DRAIN_TIME;
+    }
+    return run->until && apr_time_now() >= run->until;
+}
+
+static fhir_call_t call_of(run_t *run)
+{
+    fhir_call_t call = call_until(run->writer, run->until ? run->until : apr_time_now() + BATCH_TIME, run->pool);
+    call.cancelled = is_out_of_time;
+    call.cancelled_baton = run;
+    return call;
+}
+
 static void wait_for(const run_t *run, apr_interval_time_t time)
 {
     run->writer->thread.pause(run->writer->thread.baton, time);
@@ -194,8 +212,7 @@ static fhir_error_t *write_some(run_t *run, int count)
 {
     fhir_audit_writer_t *writer = run->writer;
     fhir_audit_batch_t part = run->batch;
-    apr_time_t until = run->until ? run->until : apr_time_now() + BATCH_TIME;
-    fhir_call_t call = call_until(writer, until, run->pool);
+    fhir_call_t call = call_of(run);
     fhir_error_t *error;
     int i;
     part.count = run->tried = count;
@@ -271,37 +288,33 @@ static void with_pool(run_t *run, void (*work)(run_t *run), apr_pool_t *parent)
 
 /* ---- retention ---- */
 
-static fhir_error_t *prune_all(run_t *run)
-{
-    fhir_audit_writer_t *writer = run->writer;
-    apr_off_t pruned = 1;
-    while (pruned > 0 && !is_stopping(run) && fhir_audit_queue_length(writer->queue) < CAPACITY / 2) {
-        fhir_call_t call = call_until(writer, apr_time_now() + BATCH_TIME, run->pool);
-        FHIR_TRY(
-            fhir_meta_audit_prune(&pruned, writer->meta, apr_time_now() - writer->settings->audit_retention, &call));
-    }
-    return NULL;
-}
-
+/* One step: events that wait are written between two of them. */
 static void prune(run_t *run)
 {
-    fhir_error_t *error = prune_all(run);
+    fhir_audit_writer_t *writer = run->writer;
+    apr_time_t before = apr_time_now() - writer->settings->audit_retention;
+    apr_off_t pruned = 0;
+    fhir_call_t call = call_of(run);
+    fhir_error_t *error = fhir_meta_audit_prune(&pruned, writer->meta, before, &call);
     if (error) {
-        fhir_log_error(run->writer->log, FHIR_LOG_WARNING, error, "removing old audit events; trying again later");
+        fhir_log_error(writer->log, FHIR_LOG_WARNING, error, "removing old audit events; trying again later");
     }
-    run->prune = apr_time_now() + PRUNE_INTERVAL;
+    if (pruned == 0) {
+        run->prune = apr_time_now() + PRUNE_INTERVAL;
+    }
 }
 
 static int prune_is_due(const run_t *run)
 {
-    return run->writer->settings->audit_retention > 0 && apr_time_now() >= run->prune;
+    return run->writer->settings->audit_retention > 0 && apr_time_now() >= run->prune &&
+           fhir_audit_queue_length(run->writer->queue) < CAPACITY / 2;
 }
 
 /* ---- */
 
 static void drain(run_t *run, apr_pool_t *pool)
 {
-    run->until = apr_time_now() + DRAIN_TIME;
+    (void)is_out_of_time(run);
     while (work_left(run) && apr_time_now() < run->until) {
         with_pool(run, write_batch, pool);
     }
@@ -326,7 +339,7 @@ void fhir_audit_run(fhir_app_t *app, apr_pool_t *pool)
             with_pool(run, prune, pool);
         }
         if (waiting == 0) {
-            wait_for(run, PRUNE_INTERVAL);
+            wait_for(run, prune_is_due(run) ? 0 : PRUNE_INTERVAL);
             continue;
         }
         if (run->batch.count == 0 && waiting < FHIR_AUDIT_BATCH_MAX) {

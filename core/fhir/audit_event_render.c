@@ -154,8 +154,8 @@ static void add_entity(fhir_text_t *json, const fhir_audit_event_t *event)
     fhir_text_add(json, ",\"role\":");
     add_coding(json, "http://terminology.hl7.org/CodeSystem/object-role", event->query ? "24" : "4",
                event->query ? "Query" : "Domain Resource");
-    /* Constraint sev-1: a name or a query, not both. */
-    if (event->query) {
+    /* Constraint sev-1: a name or a query, not both. A search for everything has no text, and JSON no empty one. */
+    if (event->query && *event->query) {
         fhir_text_addf(json, ",\"query\":\"%s\"", fhir_base64_encode(event->query, strlen(event->query), json->pool));
     } else if (event->entity_type && !event->entity_id) {
         add_member(json, "name", event->entity_type);

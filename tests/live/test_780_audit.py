@@ -1,5 +1,6 @@
 """The audit trail: who did what, allowed and refused; what was sent; nothing lost; nothing altered unseen."""
 import json
+import re
 import socket
 import time
 
@@ -329,6 +330,39 @@ def test_a_database_that_dies(start):
         server.expect_log("database|audit|connection|FATAL|fhir_binary")
         server.check_log()
     finally:
+        cluster.discard()
+
+
+def test_a_silent_database_at_the_end(start):
+    """What can't be written any more is in the error log, before httpd loses patience with its children."""
+    from harness.postgres import Postgres
+    cluster = Postgres()
+    try:
+        cluster.start()
+        server = start(postgres=cluster)
+        server.owns_database = False
+        alice = server.project("silent")
+        identity, _ = alice.upload(b"x")
+        asked = [alice.get(f"Binary/{identity}").headers["X-Request-Id"] for _ in range(20)]
+        cluster.silence()
+        try:
+            # connections are there: these wait for it
+            hanging = [server.connect() for _ in range(3)]
+            for connection in hanging:
+                connection.send(f"GET /fhir/R4/Binary/{identity} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {alice.token}\r\n\r\n".encode())
+            time.sleep(1)
+            server.stop(check=False)
+        finally:
+            cluster.wake()
+        kept = {row[0] for row in server.sql("SELECT request_id FROM fhir_binary.audit_event")}
+        log = server.log_text()
+        kept |= {identity for identity in asked if re.search(f"audit event lost: .*{identity}", log)}
+        assert "SIGKILL" not in log, log[-3000:]
+        assert set(asked) <= kept, f"{len(set(asked) - kept)} of {len(asked)} events are lost without a trace"
+        server.expect_log("database|audit|connection|still did not exit")
+        server.check_log()
+    finally:
+        cluster.wake()
         cluster.discard()
 
 

@@ -109,6 +109,11 @@ static void test_resource_of_a_search(void)
     CU_ASSERT_STRING_EQUAL(at(json, "agent.0.who.identifier.system"), "https://issuer.example");
     CU_ASSERT_STRING_EQUAL(at(json, "agent.0.who.identifier.value"), "u1");
     CU_ASSERT_PTR_NULL(at(json, "agent.0.network.address"));
+    event.query = "";
+    json = rendered(&event);
+    CU_ASSERT_STRING_EQUAL(at(json, "entity.0.role.code"), "24");
+    CU_ASSERT_STRING_EQUAL(at(json, "entity.0.name"), "Binary");
+    CU_ASSERT_PTR_NULL(at(json, "entity.0.query"));
     event.interaction = "login";
     event.agent_subject = NULL;
     json = rendered(&event);
