@@ -20,19 +20,21 @@ typedef enum result_t {
     RESULT_UNREFERENCED = FHIR_SUGGESTION_UNREFERENCED,
     RESULT_AMBIGUOUS = FHIR_SUGGESTION_AMBIGUOUS,
     RESULT_MISSING = FHIR_SUGGESTION_MISSING,
+    RESULT_FOREIGN = FHIR_SUGGESTION_FOREIGN,
     RESULT_TOO_MANY = FHIR_SUGGESTION_TOO_MANY,
     RESULT_SET,
     RESULT_CHANGED, /* by somebody else, meanwhile */
     RESULT_FAILED,
     RESULT_COUNT
 } result_t;
-static const char *const result_names[] = {"follows",  "unreferenced", "ambiguous", "missing",
+static const char *const result_names[] = {"follows",  "unreferenced", "ambiguous", "missing", "foreign",
                                            "too-many", "set",          "changed",   "failed"};
 
 typedef struct audit_t {
     fhir_ctl_t *ctl;
     const char *project_id;
     int apply;
+    int any_author;
     int json;
     int batch;
     apr_off_t counts[RESULT_COUNT];
@@ -222,7 +224,7 @@ static fhir_error_t *handle_page(audit_t *audit, char *after, int *more)
     call.pool = audit->page_pool;
     call.deadline = apr_time_now() + audit->ctl->settings->request_timeout;
     FHIR_TRY(fhir_missing_contexts(&page, NULL, audit->ctl->meta, audit->project_id, *after ? after : NULL,
-                                   audit->batch, 0, &call));
+                                   audit->batch, 0, audit->any_author, &call));
     for (int i = 0; i < page->nelts; i++) {
         const fhir_missing_context_t *missing = &APR_ARRAY_IDX(page, i, fhir_missing_context_t);
         FHIR_TRY(handle(audit, missing));
@@ -260,6 +262,7 @@ static fhir_error_t *read_options(audit_t *audit)
     fhir_ctl_t *ctl = audit->ctl;
     const char *batch = fhir_ctl_option(ctl, "batch");
     audit->apply = fhir_ctl_option(ctl, "apply") != NULL;
+    audit->any_author = fhir_ctl_option(ctl, "any-author") != NULL;
     audit->json = fhir_ctl_option(ctl, "json") != NULL;
     audit->batch = DEFAULT_BATCH;
     if (audit->apply && fhir_ctl_option(ctl, "dry-run")) {

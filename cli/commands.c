@@ -132,10 +132,12 @@ const fhir_ctl_command_t fhir_ctl_commands[] = {
      fhir_ctl_fetch_list},
     {"fetch retry", "ID", "fetch an attachment again that failed", "It has all its attempts again, beginning now.",
      fhir_ctl_fetch_retry},
-    {"audit security-context", "--project PROJECT [--apply] [--dry-run] [--batch NUMBER] [--json]",
+    {"audit security-context", "--project PROJECT [--apply] [--dry-run] [--any-author] [--batch NUMBER] [--json]",
      "find the Binaries without a security context, and give them the one that follows",
      "Lists what points to each, and the context that follows from it: whom the referring resource is about, or that\n"
-     "resource itself. Where several could be it, or it is not there, the Binary is left alone. With --apply each gets "
+     "resource itself. Where several could be it, or it is not there, the Binary is left alone, and so is one to "
+     "which\n"
+     "only others point than administrators and its own writer: --any-author trusts them all. With --apply each gets "
      "a\n"
      "new version that has the context, if nobody changed it meanwhile; without, nothing changes. It may be stopped "
      "at\n"

@@ -103,7 +103,7 @@ static fhir_error_t *find(page_t *page, const fhir_exchange_t *exchange, const f
     fhir_call_t call = fhir_exchange_call_after_body(exchange);
     /* One more tells whether there is a next page. */
     FHIR_TRY(fhir_missing_contexts(&page->missing, &page->total, exchange->app->meta, membership->project_id,
-                                   page->cursor, page->count ? page->count + 1 : 0, 1, &call));
+                                   page->cursor, page->count ? page->count + 1 : 0, 1, 0, &call));
     if (page->missing->nelts > page->count) {
         apr_array_pop(page->missing);
         page->next =

@@ -13,6 +13,22 @@
 /* Without If-Match a patch is applied to whatever is there: it is tried again when somebody else was faster. */
 #define ATTEMPTS 5
 
+/* `test` tells what a resource holds: for those who may read it. */
+static fhir_error_t *refuse_questions(const fhir_resource_facts_t *facts, const fhir_json_document_t *patch,
+                                      const fhir_exchange_t *exchange)
+{
+    int operation = patch->nodes[0].kind == FHIR_JSON_ARRAY ? fhir_json_first(patch, 0) : -1;
+    while (operation >= 0 && !fhir_json_equals(patch, fhir_json_member(patch, operation, "op"), "test")) {
+        operation = patch->nodes[operation].next;
+    }
+    if (operation < 0 || fhir_may_read_resource(exchange, facts->membership, facts->current)) {
+        return NULL;
+    }
+    return fhir_error_public(exchange->pool, FHIR_ERROR_FORBIDDEN,
+                             "You may change this %s but not read it, so a patch must not test it.",
+                             facts->current->type);
+}
+
 /* The resource as the patch sees it: our id and meta, attachments as they are stored, without what is hidden. */
 fhir_error_t *fhir_patch_apply(fhir_sent_resource_t *sent, const fhir_resource_facts_t *facts,
                                const fhir_json_document_t *patch, const fhir_exchange_t *exchange)
@@ -23,6 +39,7 @@ fhir_error_t *fhir_patch_apply(fhir_sent_resource_t *sent, const fhir_resource_f
     const char *text;
     apr_size_t length;
     fhir_text_t json;
+    FHIR_TRY(refuse_questions(facts, patch, exchange));
     FHIR_TRY(fhir_visible_resource(&current, exchange, facts->membership, facts->current));
     fhir_text_init(&json, exchange->pool);
     fhir_resource_render(&json, current, NULL, &whole);

@@ -10,6 +10,9 @@
 #include <apr_strings.h>
 #include <string.h>
 
+/* How often an upload is decided again because another version came between. */
+#define ATTEMPTS 10
+
 /* A URL that was verified, and what it leads to. */
 typedef struct signed_t {
     fhir_presign_t presign;
@@ -231,13 +234,48 @@ static fhir_error_t *load_upload(signed_t *url, fhir_exchange_t *exchange)
     return fhir_may_still_update(exchange, url->facts.membership, url->facts.current);
 }
 
+/* What was decided is what is replaced: another version that came between is decided about again. */
+static fhir_error_t *commit(const fhir_binary_t **binary, fhir_version_change_t *change, fhir_exchange_t *exchange,
+                            signed_t *url)
+{
+    fhir_error_t *error = NULL;
+    int attempt;
+    for (attempt = 0; attempt < ATTEMPTS; attempt++) {
+        fhir_call_t call = fhir_exchange_call_after_body(exchange);
+        call.cancelled = NULL;
+        change->expected_version = url->facts.current->version_id;
+        error = fhir_meta_commit(binary, exchange->app->meta, change, &call);
+        if (!error || error->code != FHIR_ERROR_PRECONDITION_FAILED) {
+            return error;
+        }
+        FHIR_TRY(load_upload(url, exchange));
+        fill_change(change, url);
+    }
+    return error;
+}
+
+/* The database did not take the version. */
+static int surely_refused(const fhir_error_t *error)
+{
+    switch (error->code) {
+    case FHIR_ERROR_EXISTS:
+    case FHIR_ERROR_NOT_FOUND:
+    case FHIR_ERROR_CONFLICT:
+    case FHIR_ERROR_PRECONDITION_FAILED:
+    case FHIR_ERROR_FORBIDDEN:
+    case FHIR_ERROR_GONE:
+        return 1;
+    default:
+        return 0;
+    }
+}
+
 static fhir_error_t *upload(fhir_response_t **response, fhir_exchange_t *exchange, signed_t *url)
 {
     fhir_version_change_t change = {0};
     fhir_write_headers_t headers;
     fhir_intake_t *intake = NULL;
     const fhir_binary_t *binary;
-    fhir_call_t call;
     fhir_error_t *error;
     fill_change(&change, url);
     FHIR_TRY(fhir_write_headers(&headers, exchange));
@@ -248,9 +286,7 @@ static fhir_error_t *upload(fhir_response_t **response, fhir_exchange_t *exchang
         fhir_intake_discard(intake);
         return error;
     }
-    call = fhir_exchange_call_after_body(exchange);
-    call.cancelled = NULL;
-    error = fhir_meta_commit(&binary, exchange->app->meta, &change, &call);
+    error = commit(&binary, &change, exchange, url);
     if (!error) {
         fhir_exchange_note_written(exchange, binary->id, binary->version_id, binary->security_context);
         atomic_fetch_add_explicit(&exchange->app->uploads, 1, memory_order_relaxed);
@@ -258,7 +294,7 @@ static fhir_error_t *upload(fhir_response_t **response, fhir_exchange_t *exchang
         fhir_count_without_context(exchange, binary);
         return written(response, exchange, binary);
     }
-    if (error->code == FHIR_ERROR_EXISTS || error->code == FHIR_ERROR_NOT_FOUND || error->code == FHIR_ERROR_CONFLICT) {
+    if (surely_refused(error)) {
         fhir_intake_discard(intake);
     }
     return error->code == FHIR_ERROR_EXISTS ? lost_race(response, exchange, url, change.content) : error;

@@ -68,10 +68,10 @@ static void add_referrer(candidates_t *candidates, const fhir_referrer_t *referr
     }
 }
 
-static fhir_suggestion_kind_t kind_of(const candidates_t *candidates, int too_many)
+static fhir_suggestion_kind_t kind_of(const candidates_t *candidates, int foreign, int too_many)
 {
     if (candidates->names->nelts == 0) {
-        return FHIR_SUGGESTION_UNREFERENCED;
+        return foreign ? FHIR_SUGGESTION_FOREIGN : FHIR_SUGGESTION_UNREFERENCED;
     }
     if (candidates->names->nelts > 1) {
         return FHIR_SUGGESTION_AMBIGUOUS;
@@ -84,9 +84,10 @@ static fhir_suggestion_kind_t kind_of(const candidates_t *candidates, int too_ma
 
 /* *next: the first referrer of this Binary; afterwards that of the following one. */
 static void suggest(fhir_missing_context_t *missing, const fhir_binary_t *binary, int place,
-                    const apr_array_header_t *referrers, int *next, apr_pool_t *pool)
+                    const apr_array_header_t *referrers, int any_author, int *next, apr_pool_t *pool)
 {
     candidates_t candidates = {0};
+    int foreign = 0;
     int count = 0;
     candidates.pool = pool;
     candidates.names = apr_array_make(pool, 1, sizeof(const char *));
@@ -100,31 +101,36 @@ static void suggest(fhir_missing_context_t *missing, const fhir_binary_t *binary
         }
         if (count++ < FHIR_REFERRERS_MAX) {
             APR_ARRAY_PUSH(missing->referrers, const fhir_referrer_t *) = referrer;
-            add_referrer(&candidates, referrer);
+            if (any_author || !referrer->foreign) {
+                add_referrer(&candidates, referrer);
+            } else {
+                foreign = 1;
+            }
         }
         (*next)++;
     }
     missing->candidates = candidates.names;
-    missing->kind = kind_of(&candidates, count > FHIR_REFERRERS_MAX);
+    missing->kind = kind_of(&candidates, foreign, count > FHIR_REFERRERS_MAX);
     if (missing->kind == FHIR_SUGGESTION_FOLLOWS) {
         missing->context = APR_ARRAY_IDX(candidates.names, 0, const char *);
     }
 }
 
 apr_array_header_t *fhir_suggest_contexts(const apr_array_header_t *binaries, const apr_array_header_t *referrers,
-                                          apr_pool_t *pool)
+                                          int any_author, apr_pool_t *pool)
 {
     apr_array_header_t *all = apr_array_make(pool, binaries->nelts, sizeof(fhir_missing_context_t));
     int next = 0;
     int i;
     for (i = 0; i < binaries->nelts; i++) {
-        suggest(apr_array_push(all), APR_ARRAY_IDX(binaries, i, const fhir_binary_t *), i, referrers, &next, pool);
+        suggest(apr_array_push(all), APR_ARRAY_IDX(binaries, i, const fhir_binary_t *), i, referrers, any_author, &next,
+                pool);
     }
     return all;
 }
 
 fhir_error_t *fhir_missing_contexts(apr_array_header_t **missing, apr_off_t *total, fhir_meta_t *meta,
-                                    const char *project_id, const char *after, int count, int with_text,
+                                    const char *project_id, const char *after, int count, int with_text, int any_author,
                                     const fhir_call_t *call)
 {
     apr_array_header_t *ids = apr_array_make(call->pool, 16, sizeof(const char *));
@@ -136,7 +142,7 @@ fhir_error_t *fhir_missing_contexts(apr_array_header_t **missing, apr_off_t *tot
         APR_ARRAY_PUSH(ids, const char *) = APR_ARRAY_IDX(binaries, i, const fhir_binary_t *)->id;
     }
     FHIR_TRY(fhir_meta_referrers(&referrers, meta, project_id, ids, with_text, call));
-    *missing = fhir_suggest_contexts(binaries, referrers, call->pool);
+    *missing = fhir_suggest_contexts(binaries, referrers, any_author, call->pool);
     return NULL;
 }
 
@@ -155,6 +161,9 @@ const char *fhir_suggestion_text(const fhir_missing_context_t *missing, apr_pool
     switch (missing->kind) {
     case FHIR_SUGGESTION_UNREFERENCED:
         return "no resource points to it";
+    case FHIR_SUGGESTION_FOREIGN:
+        return "what points to it was written neither by its own writer nor by an administrator (--any-author counts "
+               "it)";
     case FHIR_SUGGESTION_AMBIGUOUS:
         return apr_pstrcat(pool, "several could be it: ", listed(missing->candidates, pool), NULL);
     case FHIR_SUGGESTION_MISSING:

@@ -141,6 +141,15 @@ static void read_scope(resource_scope_t *scope, const char *text, apr_pool_t *po
     }
 }
 
+/* `Patient/Media.r`: meant to narrow, so it must not be set aside as `openid` is. URLs (other people's scopes) have a
+ * colon. */
+static int is_misspelt(const char *text, apr_size_t length)
+{
+    const char *slash = memchr(text, '/', length);
+    const char *dot = slash ? memchr(slash, '.', (apr_size_t)(text + length - slash)) : NULL;
+    return dot && slash > text && !memchr(text, ':', length);
+}
+
 static void add_scope(fhir_scopes_t *scopes, const char *text, apr_size_t length)
 {
     static const struct {
@@ -159,6 +168,12 @@ static void add_scope(fhir_scopes_t *scopes, const char *text, apr_size_t length
             read_scope(scope, scope->text + prefix_length, pool);
             return;
         }
+    }
+    if (is_misspelt(text, length)) {
+        resource_scope_t *scope = apr_array_push(scopes->resources);
+        memset(scope, 0, sizeof(*scope));
+        scope->level = LEVEL_OTHER;
+        scope->text = apr_pstrmemdup(pool, text, length);
     }
 }
 

@@ -9,7 +9,7 @@
 
 /* The current resources that have the Binary, one more than may be told: then there are more. */
 #define REFERRERS                                                                                                      \
-    "WITH l AS MATERIALIZED (SELECT u.place, f.path, f.key, f.type, f.id, f.version_id, "                              \
+    "WITH l AS MATERIALIZED (SELECT u.place, u.id AS binary_id, f.path, f.key, f.type, f.id, f.version_id, "           \
     "row_number() OVER (PARTITION BY f.key ORDER BY u.place) = 1 AS is_first FROM unnest("
 #define REFERRERS_OF_PROJECT                                                                                           \
     "::text[]) WITH ORDINALITY u (id, place) CROSS JOIN LATERAL (SELECT min(a.path) AS path, r.key, r.type, r.id, "    \
@@ -18,15 +18,22 @@
     "WHERE a.binary_id = u.id AND a.project_id = "
 #define WITH_SUBJECTS                                                                                                  \
     "::uuid GROUP BY r.key, r.type, r.id, r.version_id ORDER BY r.key LIMIT %d) f LIMIT %d) "                          \
-    "SELECT q.place, q.key, q.type, q.id, q.path, q.subjects, q.fits, q.version_id, q.sequence, q.last_updated, "      \
+    "SELECT q.place, q.key, q.type, q.id, q.path, q.subjects, q.fits, q.is_foreign, q.version_id, q.sequence, "        \
+    "q.last_updated, "                                                                                                 \
     "q.change, q.attachment_count, CASE WHEN q.shown THEN q.meta END, CASE WHEN q.shown THEN q.body END FROM "         \
-    "(SELECT w.*, w.fits AND w.is_first AS shown FROM (SELECT l.*, s.subjects, v.sequence, v.last_updated, "           \
+    "(SELECT w.*, w.fits AND w.is_first AS shown FROM (SELECT l.*, s.subjects, NOT coalesce(bw.author_id = "           \
+    "v.author_id, false) AND NOT EXISTS (SELECT FROM fhir_binary.membership m WHERE m.id = v.author_id AND m.admin) "  \
+    "AS is_foreign, v.sequence, v.last_updated, "                                                                      \
     "v.change, v.attachment_count, v.meta, v.body, coalesce(sum(CASE WHEN l.is_first THEN " FHIR_PG_ANSWER_BYTES(      \
         "v") " ELSE 0 END) OVER (ORDER BY l.place, l.key), 0) <= "
 /* `+Patient/1 -Group/2`: is it there or not? Patients first. */
 #define OF_PROJECT                                                                                                     \
     " AS fits FROM l CROSS JOIN LATERAL (SELECT * FROM fhir_binary.resource_version y "                                \
-    "WHERE y.version_id = l.version_id OFFSET 0) v CROSS JOIN LATERAL (SELECT string_agg(CASE WHEN EXISTS (SELECT "    \
+    "WHERE y.version_id = l.version_id OFFSET 0) v LEFT JOIN LATERAL (SELECT bv.author_id FROM fhir_binary.binary b "  \
+    "JOIN fhir_binary.binary_version bv ON bv.version_id = b.version_id WHERE b.project_id = "
+#define SUBJECTS_OF_PROJECT                                                                                            \
+    "::uuid AND b.id = l.binary_id OFFSET 0) bw ON true CROSS JOIN LATERAL (SELECT string_agg(CASE WHEN EXISTS "       \
+    "(SELECT "                                                                                                         \
     "FROM fhir_binary.resource t WHERE t.project_id = "
 #define REST                                                                                                           \
     "::uuid AND t.type = d.target_type AND t.id = d.target_id AND NOT t.deleted OFFSET 0) THEN '+' ELSE '-' END || "   \
@@ -36,7 +43,7 @@
     "GROUP BY x.target_type, x.target_id ORDER BY x.target_type <> 'Patient', x.target_type, x.target_id LIMIT %d) d)" \
     " s) w) q ORDER BY q.place, q.key"
 
-enum { PLACE, KEY, TYPE, ID, PATH, SUBJECTS, FITS, VERSION };
+enum { PLACE, KEY, TYPE, ID, PATH, SUBJECTS, FITS, FOREIGN, VERSION };
 
 static void make_query(fhir_pg_query_t *query, const char *project_id, const apr_array_header_t *binary_ids,
                        int with_text, apr_pool_t *pool)
@@ -54,6 +61,8 @@ static void make_query(fhir_pg_query_t *query, const char *project_id, const apr
     fhir_text_addf(&query->sql, WITH_SUBJECTS, FHIR_REFERRERS_MAX + 1, ROWS_MAX + 1);
     fhir_text_addf(&query->sql, "%d", with_text ? FHIR_PG_PAGE_BYTES : -1);
     fhir_text_add(&query->sql, OF_PROJECT);
+    fhir_pg_query_text(query, project_id);
+    fhir_text_add(&query->sql, SUBJECTS_OF_PROJECT);
     fhir_pg_query_text(query, project_id);
     fhir_text_addf(&query->sql, REST, FHIR_REFERRER_SUBJECTS_MAX);
 }
@@ -99,6 +108,7 @@ static fhir_error_t *read_referrers(apr_array_header_t *referrers, const PGresul
                                      "Too many resources point to these Binaries: lower _count.");
         }
         referrer->binary = (int)fhir_pg_number(result, row, PLACE) - 1;
+        referrer->foreign = fhir_pg_number(result, row, FOREIGN) != 0;
         referrer->path = fhir_pg_text(result, row, PATH, pool);
         referrer->resource = read_resource(known, result, row, project_id, pool);
         referrer->subjects = read_subjects(fhir_pg_text(result, row, SUBJECTS, pool), pool);

@@ -141,7 +141,10 @@ typedef struct fhir_referrer_subject_t {
 } fhir_referrer_subject_t;
 /* A current resource with an attachment that names a Binary. */
 typedef struct fhir_referrer_t {
-    int binary;                      /* index into the array that was given */
+    int binary; /* index into the array that was given */
+    /* 1: what it says of the Binary is not to be relied on: it was last written neither by an administrator of the
+     * project nor by whoever wrote the Binary. Anybody may point to a Binary whose id he knows. */
+    int foreign;
     const char *path;                /* the first of these attachments: `Patient.photo[0]` */
     const fhir_resource_t *resource; /* shared where it names several of the Binaries */
     apr_array_header_t *subjects; /* of fhir_referrer_subject_t, Patients first, at most FHIR_REFERRER_SUBJECTS_MAX */

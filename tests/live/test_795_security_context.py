@@ -11,6 +11,7 @@ import urllib.parse
 import pytest
 
 from harness import checks, httpd
+from access.world import media, member
 from harness.client import FORM, Client
 from harness.resources import create, entries, find, ids, put
 
@@ -205,7 +206,7 @@ def test_command(ward):
     assert {one: ward.json(f"Binary/{one}").json() for one in before} == before, "a dry run changes nothing"
     code, out, err = audit(ward, "--json")
     told = json.loads(out)
-    assert code == 3 and told["summary"] == {"follows": 3, "unreferenced": 1, "ambiguous": 1, "missing": 0, "too-many": 0,
+    assert code == 3 and told["summary"] == {"follows": 3, "unreferenced": 1, "ambiguous": 1, "missing": 0, "foreign": 0, "too-many": 0,
                                              "set": 0, "changed": 0, "failed": 0, "remaining": 5}
     by_id = {one["id"]: one for one in told["binaries"]}
     assert by_id[plain]["context"] == f"Patient/{first}" and by_id[plain]["size"] == 3
@@ -232,6 +233,25 @@ def test_command(ward):
     code, out, _ = audit(ward, "--apply")
     assert code == 0 and "0 remain" in out, out
     assert audit(ward, "--json")[0] == 0
+
+
+def test_who_points_to_it_is_not_given_it(ward):
+    """Anybody may write a resource that names a Binary whose id he knows."""
+    thief = patient(ward)
+    his = member(ward.server, ward, [{"resourceType": "Media", "criteria": "Media?_compartment=%patient"}], "thief", patient=f"Patient/{thief}")
+    unlabelled, _ = ward.upload(b"secret", "text/plain")
+    referred, _ = ward.upload(b"known", "text/plain")
+    owner = patient(ward)
+    document(ward, referred, f"Patient/{owner}")
+    for identity in unlabelled, referred:
+        create(his, media(f"Patient/{thief}", url=f"Binary/{identity}"))
+    assert suggested(ward, ward.json(MISSING).json()) == {unlabelled: [], referred: [f"Patient/{owner}"]}
+    code, out, _ = audit(ward, "--apply")
+    assert code == 3 and re.search(rf"(?m)^Binary/{unlabelled} +foreign +- ", out), out
+    assert context_of(ward, unlabelled) is None and context_of(ward, referred) == f"Patient/{owner}"
+    checks.outcome(his.get(f"Binary/{unlabelled}"), 404)
+    assert audit(ward, "--apply", "--any-author")[0] == 0
+    assert context_of(ward, unlabelled) == f"Patient/{thief}"
 
 
 def test_wrong_use(ward):

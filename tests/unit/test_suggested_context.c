@@ -42,8 +42,8 @@ static void refer(int binary, const char *type, const char *id, const char *subj
 /* "kind context candidate,candidate" of one Binary. */
 static const char *told(int binary)
 {
-    static const char *const kinds[] = {"follows", "unreferenced", "ambiguous", "missing", "too-many"};
-    apr_array_header_t *all = fhir_suggest_contexts(binaries, referrers, pool);
+    static const char *const kinds[] = {"follows", "unreferenced", "ambiguous", "missing", "foreign", "too-many"};
+    apr_array_header_t *all = fhir_suggest_contexts(binaries, referrers, 0, pool);
     const fhir_missing_context_t *missing;
     const char *candidates = "";
     CU_ASSERT_EQUAL_FATAL(all->nelts, binaries->nelts);
@@ -117,13 +117,13 @@ static void test_many(void)
     refer(1, "Media", "x", "Patient/2");
     CU_ASSERT_STRING_EQUAL(told(0), "too-many - Patient/1");
     CU_ASSERT_STRING_EQUAL(told(1), "follows Patient/2 Patient/2");
-    all = fhir_suggest_contexts(binaries, referrers, pool);
+    all = fhir_suggest_contexts(binaries, referrers, 0, pool);
     CU_ASSERT_EQUAL(APR_ARRAY_IDX(all, 0, fhir_missing_context_t).referrers->nelts, FHIR_REFERRERS_MAX);
     begin(1);
     for (int i = 0; i < 50; i++) {
         refer(0, "Media", apr_psprintf(pool, "m%d", i), "");
     }
-    all = fhir_suggest_contexts(binaries, referrers, pool);
+    all = fhir_suggest_contexts(binaries, referrers, 0, pool);
     CU_ASSERT_EQUAL(APR_ARRAY_IDX(all, 0, fhir_missing_context_t).candidates->nelts, FHIR_CANDIDATES_MAX);
     CU_ASSERT_EQUAL(APR_ARRAY_IDX(all, 0, fhir_missing_context_t).kind, FHIR_SUGGESTION_AMBIGUOUS);
 }
@@ -135,7 +135,7 @@ static const char *reason(const char *type, const char *subjects)
     if (type) {
         refer(0, type, "r", subjects);
     }
-    all = fhir_suggest_contexts(binaries, referrers, pool);
+    all = fhir_suggest_contexts(binaries, referrers, 0, pool);
     return fhir_suggestion_text(&APR_ARRAY_IDX(all, 0, fhir_missing_context_t), pool);
 }
 
@@ -147,11 +147,29 @@ static void test_reasons(void)
     CU_ASSERT_STRING_EQUAL(reason("Media", "Patient/1 Patient/2"), "several could be it: Patient/1, Patient/2");
 }
 
+/* Whoever knows the id of a Binary could point to it and be given it. */
+static void test_others(void)
+{
+    apr_array_header_t *all;
+    begin(2);
+    refer(0, "Media", "his", "Patient/thief");
+    APR_ARRAY_IDX(referrers, 0, fhir_referrer_t).foreign = 1;
+    refer(1, "Media", "theirs", "Patient/owner");
+    refer(1, "Media", "his", "Patient/thief");
+    APR_ARRAY_IDX(referrers, 2, fhir_referrer_t).foreign = 1;
+    CU_ASSERT_EQUAL(strncmp(told(0), "foreign ", 8), 0);
+    CU_ASSERT_EQUAL(strncmp(told(1), "follows Patient/owner ", 22), 0);
+    all = fhir_suggest_contexts(binaries, referrers, 1, pool);
+    CU_ASSERT_STRING_EQUAL(APR_ARRAY_IDX(all, 0, fhir_missing_context_t).context, "Patient/thief");
+    CU_ASSERT_EQUAL(APR_ARRAY_IDX(all, 1, fhir_missing_context_t).kind, FHIR_SUGGESTION_AMBIGUOUS);
+}
+
 static const fhir_unit_test_t tests[] = {{"one resource", test_one_resource},
                                          {"persons", test_persons},
                                          {"several resources", test_several_resources},
                                          {"many", test_many},
                                          {"reasons", test_reasons},
+                                         {"others", test_others},
                                          {NULL, NULL}};
 
 FHIR_UNIT_MAIN("suggested_context", tests)
