@@ -82,7 +82,7 @@ extern const command_rec fhir_httpd_directives[];
 int fhir_httpd_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s);
 void fhir_httpd_child_init(apr_pool_t *pchild, server_rec *s);
 void fhir_httpd_child_stopping(apr_pool_t *pchild, int graceful);
-/* httpd has cut off the clients of this child, and soon loses patience with what still runs. */
+/* httpd stops, and soon loses patience with what still runs in this child. */
 int fhir_httpd_is_ending(void);
 /* NULL if it could not be opened in this child. */
 fhir_app_t *fhir_httpd_app(const server_rec *s);

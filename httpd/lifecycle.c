@@ -9,10 +9,13 @@
 /* httpd's own when LimitRequestBody is not given (server/core.c keeps the name to itself). */
 #define HTTPD_BODY_LIMIT ((apr_off_t)1 << 30)
 
+/* What takes no longer is still done when httpd stops. It gives a child some nine seconds in all. */
+#define LAST_WORK apr_time_from_sec(1)
+
 /* The applications of this process, by slot. Written once, in child_init, before there are threads. */
 static fhir_app_t **apps;
-/* This child was told to end at once. */
-static atomic_int ending;
+/* When this child was told to end at once, in microseconds; 0: not yet. */
+static atomic_int_least64_t ending;
 
 /* Does any <Location> or the server itself set LimitRequestBody? Then somebody has thought about it. */
 static int body_limit_is_set(const server_rec *s)
@@ -157,11 +160,12 @@ void fhir_httpd_child_stopping(apr_pool_t *pchild, int graceful)
 {
     (void)pchild;
     if (!graceful) {
-        atomic_store(&ending, 1);
+        atomic_store(&ending, apr_time_now());
     }
 }
 
 int fhir_httpd_is_ending(void)
 {
-    return atomic_load_explicit(&ending, memory_order_relaxed);
+    apr_time_t since = atomic_load_explicit(&ending, memory_order_relaxed);
+    return since && apr_time_now() - since > LAST_WORK;
 }
