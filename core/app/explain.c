@@ -64,6 +64,9 @@ static fhir_error_t *check(explanation_t *explanation, apr_pool_t *pool)
                 return impossible(pool, question->id ? "create and search name a type, without an id."
                                                      : "Name the resource, as in Binary/1.");
             }
+            if ((interactions[i].interaction == FHIR_INTERACTION_VREAD) != (question->version_id != NULL)) {
+                return impossible(pool, "vread names a version, as in Binary/1/_history/2; the others name none.");
+            }
             if (interactions[i].binary_only && strcmp(question->type, "Binary") != 0) {
                 return impossible(pool, "Only a Binary has signed URLs.");
             }
@@ -385,6 +388,16 @@ static void tell_steps(explanation_t *explanation)
 
 /* ---- all of it ---- */
 
+/* An unknown address is permitted only where there are no rules. */
+static const char *allowed(const explanation_t *explanation)
+{
+    const fhir_membership_t *membership = explanation->membership;
+    if (explanation->question->peer_address || !membership || fhir_policy_permits_address(membership->policy, "")) {
+        return "allowed";
+    }
+    return "allowed from the addresses that the ipAccessRules of the policies permit: ask about one with --address";
+}
+
 static fhir_error_t *load_who(explanation_t *explanation)
 {
     fhir_exchange_t *exchange = &explanation->exchange;
@@ -418,7 +431,8 @@ fhir_error_t *fhir_explain(int *status, const char **text, fhir_app_t *app, cons
         return refused;
     }
     fhir_text_addf(&explanation.text, "answer\n  %s\n",
-                   refused ? apr_psprintf(pool, "refused: %d %s", *status, refused->public_text) : "allowed");
+                   refused ? apr_psprintf(pool, "refused: %d %s", *status, refused->public_text)
+                           : allowed(&explanation));
     *text = explanation.text.text;
     return NULL;
 }

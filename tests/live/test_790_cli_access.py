@@ -156,6 +156,22 @@ def test_explanations(house, members):
     assert status == 200, text
 
 
+def test_explain_says_what_it_was_not_asked(house):
+    house.put("from-one-network", {"resourceType": "AccessPolicy", "name": "x", "resource": [{"resourceType": "Patient"}],
+                                   "ipAccessRule": [{"value": "192.0.2.0/24", "action": "allow"}, {"value": "*", "action": "block"}]})
+    member = house.member("--policy", "from-one-network")
+    asked = member.id, "read", f"Patient/{house.homer}"
+    status, text = house.explain(*asked)
+    assert status == 200 and "allowed from the addresses that the ipAccessRules" in text, text
+    status, text = house.explain(*asked, "--address", "192.0.2.7")
+    assert status == 200 and text.rstrip().endswith("allowed"), text
+    assert house.explain(*asked, "--address", "127.0.0.1")[0] == 403
+    checks.outcome(member.get(f"Patient/{house.homer}"), 403)
+    for words in ("read", f"Binary/{house.of['homer']}/_history/1"), ("vread", f"Binary/{house.of['homer']}"):
+        house.cli.run("explain", member.id, *words, check=False)
+        assert house.cli.code == 2 and "vread names a version" in house.cli.error, house.cli.error
+
+
 def test_explain_audits_and_changes_nothing(house, members):
     before = house.server.sql("SELECT count(*) FROM fhir_binary.binary_version")
     house.explain(members["homer"].id, "update", f"Binary/{house.of['homer']}")
