@@ -36,6 +36,7 @@ static fhir_error_t *read_search(fhir_audit_search_t **search, fhir_ctl_t *ctl)
     const char *limit = fhir_ctl_option(ctl, "limit");
     const char *since = fhir_ctl_option(ctl, "since");
     add_parameter(parameters, "entity", fhir_ctl_option(ctl, "entity"));
+    add_parameter(parameters, "altid", fhir_ctl_option(ctl, "membership"));
     add_parameter(parameters, "date", since ? apr_pstrcat(ctl->pool, "ge", since, NULL) : NULL);
     add_parameter(parameters, "_count", limit ? limit : apr_itoa(ctl->pool, LIST_DEFAULT));
     return fhir_audit_search_parse(search, parameters, 1, ctl->settings->fhir_base, ctl->pool);

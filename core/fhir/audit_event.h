@@ -85,6 +85,7 @@ typedef struct fhir_audit_search_t {
     apr_array_header_t *ids;
     apr_array_header_t *entities; /* "Binary/1" */
     apr_array_header_t *agents;   /* profiles */
+    apr_array_header_t *members;  /* altid: memberships */
     apr_array_header_t *actions;
     apr_array_header_t *outcomes;
     apr_array_header_t *interactions; /* subtype */

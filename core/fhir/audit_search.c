@@ -11,9 +11,9 @@
 #define ANY_REST 2
 
 const char *const fhir_audit_search_parameters[][2] = {
-    {"_id", "token"}, {"_lastUpdated", "date"}, {"action", "token"},  {"address", "string"}, {"agent", "reference"},
-    {"date", "date"}, {"entity", "reference"},  {"outcome", "token"}, {"subtype", "token"},  {"type", "token"},
-    {NULL, NULL}};
+    {"_id", "token"},       {"_lastUpdated", "date"}, {"action", "token"}, {"address", "string"},
+    {"agent", "reference"}, {"altid", "token"},       {"date", "date"},    {"entity", "reference"},
+    {"outcome", "token"},   {"subtype", "token"},     {"type", "token"},   {NULL, NULL}};
 
 typedef struct parser_t {
     fhir_audit_search_t *search;
@@ -228,6 +228,7 @@ static apr_array_header_t **list_of(value_fn *take, fhir_audit_search_t *search,
     } lists[] = {{"_id", &search->ids, text_of},
                  {"entity", &search->entities, reference_of},
                  {"agent", &search->agents, reference_of},
+                 {"altid", &search->members, code_of},
                  {"action", &search->actions, code_of},
                  {"outcome", &search->outcomes, outcome_of},
                  {"subtype", &search->interactions, interaction_of},

@@ -94,6 +94,7 @@ static void add_criteria(fhir_pg_query_t *query, const char *project_id, const f
     add_ids(query, search->ids, pool);
     add_entities(query, search->entities, pool);
     add_list(query, "agent_profile", search->agents);
+    add_list(query, "membership_id::text", search->members);
     add_list(query, "action", search->actions);
     add_list(query, "outcome::text", search->outcomes);
     add_list(query, "interaction", search->interactions);

@@ -212,7 +212,8 @@ def test_search(server, alice, bob):
     for query, count in ((f"entity={server.fhir_base}Binary/{identity}", 7), (f"entity=Binary/{identity}&action=R", 6), (f"entity=Binary/{identity}&action=C,R", 7),
                          (f"entity=Binary/{identity}&subtype=create", 1), (f"entity=Binary/{identity}&outcome=4", 0), (f"entity=Binary/{identity}&type=rest", 7),
                          (f"entity=Binary/{identity}&type=110114", 0), (f"entity=Binary/{identity}&address=127.0", 7), (f"entity=Binary/{identity}&address=10.", 0),
-                         (f"entity=Binary/{identity}&agent=Practitioner/never", 0), (f"_id={first['id']},{events[1]['id']}", 2),
+                         (f"entity=Binary/{identity}&agent=Practitioner/never", 0), (f"entity=Binary/{identity}&altid={first['agent'][0]['altId']}", 7),
+                         (f"entity=Binary/{identity}&altid=never", 0), (f"_id={first['id']},{events[1]['id']}", 2),
                          (f"entity=Binary/{identity}&date=ge{first['recorded']}", 1), (f"entity=Binary/{identity}&date=lt{first['recorded']}", 6),
                          (f"entity=Binary/{identity}&date=2001", 0), (f"entity=Binary/{identity}&date=ge2001&_lastUpdated=gt2001-01-01", 7),
                          (f"entity=Binary/{identity},Binary/nowhere", 7), (f"entity=Binary/{identity}&entity=Binary/never", 0)):

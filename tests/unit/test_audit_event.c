@@ -235,12 +235,13 @@ static void test_lists(void)
 {
     fhir_audit_search_t *search =
         parsed("entity=Binary/1,https://h/fhir/R4/Patient/2&action=R&action=R,C&outcome=http://x|4"
-               "&subtype=110122&type=rest&_count=5000&_cursor=12-3&_sort=-date&_total=accurate");
+               "&subtype=110122&altid=m1&type=rest&_count=5000&_cursor=12-3&_sort=-date&_total=accurate");
     CU_ASSERT_EQUAL(search->entities->nelts, 2);
     CU_ASSERT_STRING_EQUAL(APR_ARRAY_IDX(search->entities, 1, const char *), "Patient/2");
     CU_ASSERT_EQUAL(search->actions->nelts, 1);
     CU_ASSERT_STRING_EQUAL(APR_ARRAY_IDX(search->outcomes, 0, const char *), "4");
     CU_ASSERT_STRING_EQUAL(APR_ARRAY_IDX(search->interactions, 0, const char *), "login");
+    CU_ASSERT_STRING_EQUAL(APR_ARRAY_IDX(search->members, 0, const char *), "m1");
     CU_ASSERT_EQUAL(search->login, 2);
     CU_ASSERT_EQUAL(search->count, FHIR_AUDIT_COUNT_MAX);
     CU_ASSERT_EQUAL(search->before, 12);
