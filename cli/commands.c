@@ -144,7 +144,8 @@ const fhir_ctl_command_t fhir_ctl_commands[] = {
      "any time and run again, also twice at once. --batch: how many are looked up together, default 100, at most 400.\n"
      "Exit status 3 if some remain.",
      fhir_ctl_audit_security_context},
-    {"audit list", "[--project PROJECT] [--entity REFERENCE] [--membership ID] [--since DATE] [--limit NUMBER] [--json]",
+    {"audit list",
+     "[--project PROJECT] [--entity REFERENCE] [--membership ID] [--since DATE] [--limit NUMBER] [--json]",
      "list audit events, newest first",
      "At most NUMBER, default 100, most 1000. --since takes dates such as 2026-11-21 and times such as\n"
      "2026-11-21T08:00:00Z. --membership: what that member did or tried (`membership list` has the ids). Without\n"
