@@ -110,6 +110,9 @@ static void print_whole(const fhir_audit_check_t *check, apr_pool_t *pool)
         printf(", %" APR_INT64_T_FMT " to %" APR_INT64_T_FMT ", the last hash is %s", check->head.first_sequence,
                check->head.last_sequence, fhir_hex_encode(check->head.last_hash, sizeof(check->head.last_hash), pool));
     }
+    if (check->head.first_sequence > 1) {
+        printf("; those before %" APR_INT64_T_FMT " were pruned", check->head.first_sequence);
+    }
     printf("\n");
 }
 
