@@ -184,6 +184,23 @@ def test_schema_of_another_version(own):
         made.discard()
 
 
+def test_upgrade_tells_who_lost_rights(own):
+    """Before version 4 there were no policies, and every member might do everything."""
+    made = httpd.Server(own)
+    try:
+        made.write_configuration()
+        made.sql((httpd.REPOSITORY / "sql" / "001_initial.sql").read_text())
+        made.sql("""INSERT INTO fhir_binary.schema_version (version, name) VALUES (1, '001_initial');
+            INSERT INTO fhir_binary.project (id, name) VALUES (gen_random_uuid(), 'old');
+            INSERT INTO fhir_binary.membership (id, project_id, kind, issuer, subject, admin)
+                SELECT gen_random_uuid(), p.id, 3, '', s, s = 'chief' FROM fhir_binary.project p, unnest(ARRAY['joe', 'jane', 'chief']) s""")
+        told = made.cli.run("db", "upgrade")
+        assert "from schema version 1 to " in told and "2 members have no policy and may do nothing now" in told, told
+        assert "no policy" not in made.cli.run("db", "upgrade")
+    finally:
+        made.discard()
+
+
 def test_upgrade_by_several_nodes_at_once(own):
     made = httpd.Server(own)
     try:
