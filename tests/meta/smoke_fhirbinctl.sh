@@ -247,7 +247,7 @@ binary_row() {
     psql -X -q -d "$FHIR_TEST_CONNINFO" <<SQL
 INSERT INTO fhir_binary.binary VALUES ('$project', '$1', '$version', 1, false, now() - interval '2 days');
 INSERT INTO fhir_binary.binary_version (version_id, project_id, binary_id, sequence, change, last_updated, author_id,
-    content_type) VALUES ('$version', '$project', '$1', 1, 1, now() - interval '2 days', gen_random_uuid(), 'image/png');
+    content_type) VALUES ('$version', '$project', '$1', 1, 1, now() - interval '2 days', '00000000-0000-4000-8000-000000000001', 'image/png');
 SQL
 }
 expect 0 '^\[\]$' binary unlinked --project demo --json
@@ -256,7 +256,7 @@ binary_row lonely
 psql -X -q -d "$FHIR_TEST_CONNINFO" <<SQL
 INSERT INTO fhir_binary.resource (project_id, type, id, version_id, sequence, deleted, last_updated)
     VALUES ('$project', 'Patient', 'p1', '$version', 1, false, now());
-INSERT INTO fhir_binary.resource_version SELECT '$version', key, 1, 1, now(), gen_random_uuid(), 1, '', '"photo":[]'
+INSERT INTO fhir_binary.resource_version SELECT '$version', key, 1, 1, now(), '00000000-0000-4000-8000-000000000001', 1, '', '"photo":[]'
     FROM fhir_binary.resource WHERE id = 'p1';
 INSERT INTO fhir_binary.attachment SELECT '$version', 1, '$project', key, 1, 'Patient.photo[0]', 'used', NULL, NULL,
     0, 1, 2, 0 FROM fhir_binary.resource WHERE id = 'p1';

@@ -153,8 +153,9 @@ static void orphans(void)
     open_meta(1);
     project = make_project();
     content = make_content(project, &call);
-    FHIR_ASSERT_OK(fhir_meta_object_register(meta, project, apr_pstrcat(pool, "1", content->object_key + 1, NULL),
-                                             "second", apr_pstrcat(pool, strange, content->object_key, NULL), &call));
+    FHIR_ASSERT_OK(fhir_meta_object_register(
+        meta, project, apr_pstrcat(pool, *content->object_key == '1' ? "2" : "1", content->object_key + 1, NULL),
+        "second", apr_pstrcat(pool, strange, content->object_key, NULL), &call));
     FHIR_ASSERT_OK(fhir_meta_objects_pending(&rows, meta, "main", apr_time_now() - apr_time_from_sec(3600), &call));
     for (int i = 0; i < rows->nelts; i++) {
         seen += strcmp(APR_ARRAY_IDX(rows, i, fhir_object_row_t).object_key, content->object_key) == 0;
