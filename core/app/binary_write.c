@@ -182,20 +182,6 @@ static fhir_error_t *take_body(fhir_binary_write_t *write)
     return fhir_intake_commit(&write->change.content, write->intake);
 }
 
-/* Did the database surely refuse? If it went away the version may be there, and its bytes must stay. */
-static int surely_refused(const fhir_error_t *error)
-{
-    switch (error->code) {
-    case FHIR_ERROR_PRECONDITION_FAILED:
-    case FHIR_ERROR_NOT_FOUND:
-    case FHIR_ERROR_EXISTS:
-    case FHIR_ERROR_CONFLICT:
-        return 1;
-    default:
-        return 0;
-    }
-}
-
 static fhir_error_t *overtaken(const fhir_binary_write_t *write)
 {
     int asked = fhir_request_header(write->exchange->request, "If-None-Match") != NULL;
@@ -239,7 +225,7 @@ static fhir_error_t *commit_version(const fhir_binary_t **binary, fhir_binary_wr
         }
         error = commit_once(binary, write);
     }
-    if (error && surely_refused(error)) {
+    if (error && fhir_meta_refused(error)) {
         fhir_intake_discard(write->intake);
     }
     return error;

@@ -84,12 +84,6 @@ static fhir_error_t *binary_change(fhir_version_change_t *change, const fhir_att
     return fhir_random_uuid(&change->version_id, pool);
 }
 
-static int surely_refused(const fhir_error_t *error)
-{
-    return error->code == FHIR_ERROR_PRECONDITION_FAILED || error->code == FHIR_ERROR_NOT_FOUND ||
-           error->code == FHIR_ERROR_EXISTS || error->code == FHIR_ERROR_CONFLICT;
-}
-
 /* *edits has no elements: nothing was written. */
 static fhir_error_t *write_both(apr_array_header_t **edits, const fhir_attach_t *attach,
                                 fhir_transaction_t *transaction, const fhir_call_t *call)
@@ -126,7 +120,7 @@ static fhir_error_t *attach_once(fhir_attach_t *attach, const fhir_call_t *call)
         return error;
     }
     error = fhir_transaction_commit(transaction);
-    attach->outcome = !error ? FHIR_ATTACH_DONE : surely_refused(error) ? FHIR_ATTACH_NOTHING : FHIR_ATTACH_UNKNOWN;
+    attach->outcome = !error ? FHIR_ATTACH_DONE : fhir_meta_refused(error) ? FHIR_ATTACH_NOTHING : FHIR_ATTACH_UNKNOWN;
     return error;
 }
 

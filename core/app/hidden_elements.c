@@ -12,27 +12,16 @@ static int hides_any(const fhir_membership_t *membership, const char *type, apr_
            fhir_policy_hidden_in_search(membership->policy, type, pool) != NULL;
 }
 
-/* Without text decisions needed none: then its compartments say enough. */
-static fhir_subject_t completed(const fhir_exchange_t *exchange, const fhir_subject_t *subject)
-{
-    const fhir_addresses_t addresses = fhir_exchange_addresses(exchange);
-    fhir_subject_t own = *subject;
-    if (own.resource && own.resource->body) {
-        fhir_subject_complete(&own, &addresses, exchange->pool);
-    }
-    return own;
-}
-
 /* Where no entry lets him read the resource (he wrote it, or only finds it), all that any entry hides is hidden. */
 static const apr_array_header_t *hidden_of(const fhir_exchange_t *exchange, const fhir_membership_t *membership,
                                            const fhir_subject_t *subject)
 {
-    const fhir_subject_t own = completed(exchange, subject);
+    const fhir_subject_t *own = fhir_completed(exchange, subject);
     fhir_policy_fields_t fields = {NULL, NULL};
-    if (!fhir_policy_permits(membership->policy, FHIR_INTERACTION_READ, &own)) {
+    if (!fhir_policy_permits(membership->policy, FHIR_INTERACTION_READ, own)) {
         return fhir_policy_hidden_in_search(membership->policy, subject->type, exchange->pool);
     }
-    fhir_policy_fields(&fields, membership->policy, FHIR_INTERACTION_READ, &own, exchange->pool);
+    fhir_policy_fields(&fields, membership->policy, FHIR_INTERACTION_READ, own, exchange->pool);
     return fields.hidden;
 }
 
@@ -91,17 +80,17 @@ const apr_array_header_t *fhir_kept_elements(const fhir_exchange_t *exchange, co
 {
     apr_array_header_t *names;
     fhir_policy_fields_t fields = {NULL, NULL};
-    fhir_subject_t own;
+    const fhir_subject_t *own;
     if (membership->admin || !membership->policy || !subject) {
         return NULL;
     }
-    own = completed(exchange, subject);
-    fhir_policy_fields(&fields, membership->policy, interaction, &own, exchange->pool);
+    own = fhir_completed(exchange, subject);
+    fhir_policy_fields(&fields, membership->policy, interaction, own, exchange->pool);
     names = apr_array_make(exchange->pool, 4, sizeof(const char *));
     add_all(names, fields.readonly);
     add_all(names, fields.hidden);
     if (interaction == FHIR_INTERACTION_UPDATE) { /* what he can't see he can't send back */
-        add_all(names, hidden_of(exchange, membership, &own));
+        add_all(names, hidden_of(exchange, membership, own));
     }
     return names->nelts > 0 ? names : NULL;
 }

@@ -28,19 +28,6 @@ fhir_subject_t *fhir_subject_of_resource(const fhir_resource_t *resource, apr_po
     return subject;
 }
 
-/* The compartments are among the values, so the text is looked at whenever anything of the resource is asked for. */
-static const fhir_subject_t *complete(const fhir_exchange_t *exchange, const fhir_subject_t *subject)
-{
-    const fhir_addresses_t addresses = fhir_exchange_addresses(exchange);
-    fhir_subject_t *own;
-    if (!subject || subject->complete || !subject->there || !subject->resource || !subject->resource->body) {
-        return subject;
-    }
-    own = apr_pmemdup(exchange->pool, subject, sizeof(*own));
-    fhir_subject_complete(own, &addresses, exchange->pool);
-    return own;
-}
-
 /* ---- one resource ---- */
 
 static fhir_error_t *load(fhir_resource_facts_t *facts, const fhir_exchange_t *exchange, const char *id,
@@ -86,7 +73,7 @@ static const fhir_subject_t *subject_of_version(const fhir_resource_facts_t *fac
         !fhir_looks_at_subject(exchange, facts->membership, version->type)) {
         return NULL;
     }
-    return complete(exchange, fhir_subject_of_resource(version, exchange->pool));
+    return fhir_completed(exchange, fhir_subject_of_resource(version, exchange->pool));
 }
 
 /* Nothing can be asked of what was deleted: that it was there is for those who see every resource of the type. 1: it
@@ -172,7 +159,7 @@ fhir_error_t *fhir_resource_decide_write(const fhir_exchange_t *exchange, const 
                                          const fhir_subject_t *after)
 {
     fhir_decision_t decision = fhir_decision_of(exchange, membership, interaction, type);
-    decision.before = fhir_looks_at_subject(exchange, membership, type) ? complete(exchange, before) : before;
+    decision.before = fhir_looks_at_subject(exchange, membership, type) ? fhir_completed(exchange, before) : before;
     decision.after = after;
     return fhir_decide(&decision, exchange->pool);
 }

@@ -34,12 +34,11 @@ fhir_decision_t fhir_decision_of(const fhir_exchange_t *exchange, const fhir_mem
     return decision;
 }
 
-/* Decisions take what is there: the copy is completed, so that a subject may be shared by several decisions. */
-static const fhir_subject_t *completed(const fhir_exchange_t *exchange, const fhir_subject_t *subject)
+const fhir_subject_t *fhir_completed(const fhir_exchange_t *exchange, const fhir_subject_t *subject)
 {
     const fhir_addresses_t addresses = fhir_exchange_addresses(exchange);
     fhir_subject_t *own;
-    if (!subject || subject->complete || !subject->there) {
+    if (!subject || subject->complete || !subject->there || !subject->resource || !subject->resource->body) {
         return subject;
     }
     own = apr_pmemdup(exchange->pool, subject, sizeof(*own));
@@ -50,9 +49,9 @@ static const fhir_subject_t *completed(const fhir_exchange_t *exchange, const fh
 fhir_error_t *fhir_decide_now(const fhir_exchange_t *exchange, fhir_decision_t *decision)
 {
     if (decision->membership && fhir_decision_needs_content(decision)) {
-        decision->before = completed(exchange, decision->before);
-        decision->version = completed(exchange, decision->version);
-        decision->after = completed(exchange, decision->after);
+        decision->before = fhir_completed(exchange, decision->before);
+        decision->version = fhir_completed(exchange, decision->version);
+        decision->after = fhir_completed(exchange, decision->after);
     }
     return fhir_decide(decision, exchange->pool);
 }

@@ -15,6 +15,9 @@ fhir_decision_t fhir_decision_of(const fhir_exchange_t *exchange, const fhir_mem
 fhir_error_t *fhir_as_unknown_version(const fhir_exchange_t *exchange, fhir_decision_t *decision,
                                       fhir_error_t *error) FHIR_MUST_CHECK;
 fhir_error_t *fhir_version_not_found(const char *type, apr_pool_t *pool) FHIR_MUST_CHECK;
+/* A copy with all values, so that a subject may be shared by several decisions. Without text it stays as it is: its
+ * compartments may say enough, and criteria that need more don't fit. */
+const fhir_subject_t *fhir_completed(const fhir_exchange_t *exchange, const fhir_subject_t *subject);
 /* Completes the subjects if the decision needs it, and decides. Subjects whose text was not loaded permit nothing. */
 fhir_error_t *fhir_decide_now(const fhir_exchange_t *exchange, fhir_decision_t *decision) FHIR_MUST_CHECK;
 

@@ -254,20 +254,10 @@ static fhir_error_t *commit(const fhir_binary_t **binary, fhir_version_change_t 
     return error;
 }
 
-/* The database did not take the version. */
+/* The version was not made: the database refused it, or what was decided again on the way. */
 static int surely_refused(const fhir_error_t *error)
 {
-    switch (error->code) {
-    case FHIR_ERROR_EXISTS:
-    case FHIR_ERROR_NOT_FOUND:
-    case FHIR_ERROR_CONFLICT:
-    case FHIR_ERROR_PRECONDITION_FAILED:
-    case FHIR_ERROR_FORBIDDEN:
-    case FHIR_ERROR_GONE:
-        return 1;
-    default:
-        return 0;
-    }
+    return fhir_meta_refused(error) || error->code == FHIR_ERROR_FORBIDDEN || error->code == FHIR_ERROR_GONE;
 }
 
 static fhir_error_t *upload(fhir_response_t **response, fhir_exchange_t *exchange, signed_t *url)

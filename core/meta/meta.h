@@ -111,6 +111,9 @@ typedef struct fhir_version_change_t {
 fhir_error_t *fhir_meta_commit(const fhir_binary_t **binary, fhir_meta_t *meta, const fhir_version_change_t *change,
                                const fhir_call_t *call) FHIR_MUST_CHECK;
 
+/* Did the database surely refuse? If it went away the version may be there, and its bytes must stay. */
+int fhir_meta_refused(const fhir_error_t *error);
+
 /* ---- keys ---- */
 typedef enum fhir_key_purpose_t { FHIR_KEY_TOKEN = 1, FHIR_KEY_URL } fhir_key_purpose_t;
 typedef struct fhir_key_t {

@@ -96,3 +96,16 @@ fhir_error_t *fhir_meta_commit(const fhir_binary_t **binary, fhir_meta_t *meta, 
     PQclear(result);
     return error;
 }
+
+int fhir_meta_refused(const fhir_error_t *error)
+{
+    switch (error->code) {
+    case FHIR_ERROR_PRECONDITION_FAILED:
+    case FHIR_ERROR_NOT_FOUND:
+    case FHIR_ERROR_EXISTS:
+    case FHIR_ERROR_CONFLICT:
+        return 1;
+    default:
+        return 0;
+    }
+}
