@@ -113,18 +113,10 @@ static void add_ignored(fhir_bundle_text_t *bundle, const fhir_exchange_t *excha
     if (search->ignored->nelts == 0) {
         return;
     }
-    fhir_bundle_entry(bundle, NULL);
-    fhir_bundle_member(bundle, "resource");
-    fhir_text_add(&bundle->json,
-                  fhir_outcome(FHIR_FORMAT_JSON, NULL, "warning", "not-supported",
-                               apr_psprintf(exchange->pool,
-                                            "AuditEvents can't be searched by: %s. That was ignored; send Prefer: "
-                                            "handling=strict to have such a search refused.",
-                                            names),
-                               NULL, exchange->pool));
-    fhir_bundle_member(bundle, "search");
-    fhir_text_add(&bundle->json, "{\"mode\":\"outcome\"}");
-    fhir_bundle_entry_end(bundle);
+    fhir_bundle_warning(bundle, apr_psprintf(exchange->pool,
+                                             "AuditEvents can't be searched by: %s. That was ignored; send Prefer: "
+                                             "handling=strict to have such a search refused.",
+                                             names));
 }
 
 fhir_error_t *fhir_audit_event_search(fhir_response_t **response, fhir_exchange_t *exchange)

@@ -1,6 +1,8 @@
 /* Bundles: commas and brackets in one place. */
 #include "bundle_text.h"
 
+#include "../fhir/answers.h"
+
 #include <apr_strings.h>
 
 void fhir_bundle_begin(fhir_bundle_text_t *bundle, const char *type, apr_off_t total, apr_pool_t *pool)
@@ -59,4 +61,15 @@ void fhir_bundle_resource(fhir_bundle_text_t *bundle, const fhir_resource_t *res
         fhir_bundle_member(bundle, "resource");
         fhir_resource_render(&bundle->json, resource, edits, view);
     }
+}
+
+void fhir_bundle_warning(fhir_bundle_text_t *bundle, const char *text)
+{
+    fhir_bundle_entry(bundle, NULL);
+    fhir_bundle_member(bundle, "resource");
+    fhir_text_add(&bundle->json,
+                  fhir_outcome(FHIR_FORMAT_JSON, NULL, "warning", "not-supported", text, NULL, bundle->json.pool));
+    fhir_bundle_member(bundle, "search");
+    fhir_text_add(&bundle->json, "{\"mode\":\"outcome\"}");
+    fhir_bundle_entry_end(bundle);
 }

@@ -23,6 +23,8 @@ void fhir_bundle_member(fhir_bundle_text_t *bundle, const char *name);
 void fhir_bundle_entry_end(fhir_bundle_text_t *bundle);
 void fhir_bundle_end(fhir_bundle_text_t *bundle);
 
+/* An entry that tells what was left aside in a search (FHIR R4 search.html#errors): a warning, search.mode outcome. */
+void fhir_bundle_warning(fhir_bundle_text_t *bundle, const char *text);
 /* fullUrl and resource of a match or an old version. */
 void fhir_bundle_resource(fhir_bundle_text_t *bundle, const fhir_resource_t *resource, const char *fhir_base,
                           const apr_array_header_t *edits, const fhir_view_t *view);

@@ -176,16 +176,11 @@ static void add_ignored(fhir_bundle_text_t *bundle, const fhir_exchange_t *excha
         names =
             apr_pstrcat(exchange->pool, names, i ? ", " : "", APR_ARRAY_IDX(search->ignored, i, const char *), NULL);
     }
-    fhir_bundle_entry(bundle, NULL);
-    fhir_bundle_member(bundle, "resource");
-    fhir_text_add(&bundle->json,
-                  fhir_outcome(FHIR_FORMAT_JSON, NULL, "warning", "not-supported",
-                               apr_psprintf(exchange->pool,
-                                            "Search parameters that this server does not know were ignored: %s. Send "
-                                            "Prefer: handling=strict to have such a search refused.",
-                                            names),
-                               NULL, exchange->pool));
-    end_entry(bundle, "outcome");
+    fhir_bundle_warning(bundle,
+                        apr_psprintf(exchange->pool,
+                                     "Search parameters that this server does not know were ignored: %s. Send Prefer: "
+                                     "handling=strict to have such a search refused.",
+                                     names));
 }
 
 static fhir_error_t *bundle_text(fhir_text_t *json, const fhir_exchange_t *exchange, const fhir_search_t *search,
