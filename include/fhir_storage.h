@@ -22,6 +22,7 @@
  * VERSIONS. The first four members of fhir_storage_plugin_t never move. The major number must be equal, the plugin's
  * minor at most the host's. Members are only appended.
  *   1.0  first version
+ *   1.1  presign
  */
 #ifndef FHIR_STORAGE_H
 #define FHIR_STORAGE_H
@@ -37,14 +38,14 @@ extern "C" {
 
 #define FHIR_STORAGE_MAGIC 0x46485342u /* "FHSB" */
 #define FHIR_STORAGE_ABI_MAJOR 1u
-#define FHIR_STORAGE_ABI_MINOR 0u
+#define FHIR_STORAGE_ABI_MINOR 1u
 #define FHIR_STORAGE_SYMBOL "fhir_storage_plugin"
 #define FHIR_STORAGE_LOCATOR_MAX 512
 #define FHIR_STORAGE_KEY_LENGTH 32
 
 /* Capabilities, bits of fhir_storage_plugin_t.capabilities. */
 #define FHIR_STORAGE_CAN_FILE 0x1u    /* reader_file works: bytes can leave by sendfile */
-#define FHIR_STORAGE_CAN_PRESIGN 0x2u /* reserved for `presign` */
+#define FHIR_STORAGE_CAN_PRESIGN 0x2u /* presign works: clients can fetch from and send to the store itself */
 #define FHIR_STORAGE_CAN_COPY 0x4u    /* reserved for `copy` */
 #define FHIR_STORAGE_CAN_SESSION 0x8u /* reserved for multipart sessions */
 #define FHIR_STORAGE_PERSISTENT 0x10u /* objects outlive the process and are seen by all processes */
@@ -110,6 +111,24 @@ typedef struct fhir_list_entry_t {
 } fhir_list_entry_t;
 
 typedef fhir_error_t *(*fhir_list_entry_fn)(void *baton, const fhir_list_entry_t *entry, apr_pool_t *scratch_pool);
+
+/* A URL of the store itself for one object, for whoever holds it. Since ABI 1.1. */
+typedef struct fhir_store_presign_request_t {
+    apr_size_t struct_size;
+    const char *locator;
+    int write;                       /* 0: GET (and HEAD). 1: one PUT of the whole object */
+    apr_time_t expires;              /* absolute */
+    const char *content_type;        /* read: what the store shall answer; write: what must be sent. May be NULL */
+    const char *content_disposition; /* read: what the store shall answer. May be NULL */
+    const char *cache_control;       /* read: what the store shall answer. May be NULL */
+} fhir_store_presign_request_t;
+
+typedef struct fhir_store_presigned_t {
+    apr_size_t struct_size;
+    const char *url;                    /* at the store's public endpoint; holds a signature: never in a log */
+    const fhir_store_option_t *headers; /* that the request must have, with these values */
+    int header_count;
+} fhir_store_presigned_t;
 
 /* Services of the host, valid as long as the store is open. A wrapping store (faults, mirror, encryption) finds the
  * store that it wraps with `resolve`. */
@@ -186,6 +205,13 @@ struct fhir_storage_plugin_t {
      * ended with), at most `limit`; *next is NULL at the end. An error from `entry` stops and is returned. Required. */
     fhir_error_t *(*list)(const char **next, fhir_store_t *store, const char *cursor, int limit,
                           fhir_list_entry_fn entry, void *entry_baton, const fhir_store_call_t *call);
+
+    /* ---- since ABI 1.1 ---- */
+    /* A URL to read the object, or to store it once: a PUT by such a URL must be refused by the store when the object
+     * is there already, so that what was stored never changes. UNSUPPORTED if this store, as configured, can't promise
+     * that. It may ask for credentials, but does not look whether the object exists. With CAN_PRESIGN, else NULL. */
+    fhir_error_t *(*presign)(fhir_store_presigned_t *presigned, fhir_store_t *store,
+                             const fhir_store_presign_request_t *request, const fhir_store_call_t *call);
 };
 
 /* The one symbol that a plugin exports; it returns a static descriptor. `host` is valid only during this call and says
