@@ -382,7 +382,7 @@ def test_transaction_happy_path(alice):
 def test_nothing_remains_of_a_transaction_that_fails(server, alice):
     known = create(alice, patient(active=True))
     server.wait_idle()
-    before, files = counts(server), sorted(path for path in server.stores.rglob("*") if path.is_file())
+    before, stored = counts(server), server.stored()
     good = [entry("POST", "Patient", patient(), urn()), entry("POST", "Binary", binary(), urn()),
             entry("PUT", f"Patient/{known['id']}", patient(id=known["id"], active=False)),
             entry("POST", "Binary", binary(b"two"))]
@@ -406,7 +406,7 @@ def test_nothing_remains_of_a_transaction_that_fails(server, alice):
         refused(alice, [bad] + good, status, 0)
     server.wait_idle()
     assert counts(server) == before
-    assert sorted(path for path in server.stores.rglob("*") if path.is_file()) == files
+    assert server.stored() == stored
     assert read(alice, f"Patient/{known['id']}") == known
 
 
@@ -628,14 +628,14 @@ def test_the_database_fails_in_the_middle(start):
                entry("POST", "Observation", {"resourceType": "Observation"}),
                entry("POST", "Patient", patient(photo=[{"url": file}]))]
     server.wait_idle()
-    before = counts(server)
+    before, stored = counts(server), server.stored()
     server.sql("ALTER TABLE fhir_binary.attachment RENAME TO attachment_hidden")
     checks.outcome(post(client, "transaction", entries), 500)
     server.expect_log("attachment")
     server.sql("ALTER TABLE fhir_binary.attachment_hidden RENAME TO attachment")
     server.wait_idle()
     assert counts(server) == before
-    assert not [path for path in server.stores.rglob("*") if path.is_file() and path.stat().st_size == 5]
+    assert server.stored() == stored
     assert read(client, f"Patient/{known['id']}") == known
     assert {each["response"]["status"] for each in transaction(client, *entries)} == {"200", "201"}
 

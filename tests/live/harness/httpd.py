@@ -10,7 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from . import cli, client, content, wire
+from . import cli, client, content, stores, wire
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 BUILD = Path(os.environ.get("BUILD", "build"))
@@ -59,6 +59,7 @@ class Server:
         self.stores = self.root / "stores"
         self.stores.mkdir(mode=0o700)
         shutil.chown(self.stores, USER)
+        self.store = stores.Store(self.stores)
         self.base = f"http://127.0.0.1:{self.port}/"
         self.fhir_base = self.base + "fhir/R4/"
         self.storage_base = self.base + "storage/"
@@ -78,8 +79,7 @@ class Server:
         return {
             "FhirBinaryBaseURL": self.base,
             "FhirBinaryDatabase": f'"{self.conninfo}"',
-            "FhirBinaryStoragePlugin": [f"filesystem {BUILD}/fhir_storage_filesystem.so"],
-            "FhirBinaryStore": [f"main filesystem path={self.stores}/main"],
+            **self.store.directives(BUILD),
         }
 
     # -- configuration --
@@ -274,9 +274,15 @@ LoadModule fhir_binary_module {BUILD}/mod_fhir_binary.so
                 problems.append(f"child {pid} has {sockets} sockets")
         return problems
 
+    def stored(self):
+        """What the store holds and nobody committed tells: two equal answers say that nothing was left in between."""
+        return self.store.files() if self.store.in_files else self.cli.orphans()
+
     def check_store(self, hashes=True):
         """Every object that a committed row names is there, whole and with the recorded hash."""
         place = self.stores / "main" / "objects"
+        if self.store.kind != "filesystem" and self.keeps_objects:
+            self.cli.run("store", "verify")
         if not place.exists() or not self.keeps_objects:
             return
         bad = []
