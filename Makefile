@@ -67,6 +67,7 @@ CORE_LIBS := -lpq -lcurl -ljansson -lcrypto -lcrypt -lz
 PLUGIN_LIBS := -lcurl -lcrypto
 # A plugin with libraries of its own names them here: PLUGIN_LIBS_name. One whose libraries leave destructors behind
 # must stay mapped over a restart of httpd: PLUGIN_LIBS_name += -Wl,-z,nodelete
+PLUGIN_LIBS_s3 := -ljansson -Wl,-z,nodelete
 
 # ---- Sources ----
 CORE_SOURCES := $(sort $(wildcard core/*/*.c))
@@ -140,10 +141,16 @@ $(BUILD)/fhir_storage_$(1).so: $(call objects,$(sort $(wildcard storage-plugins/
 endef
 $(foreach plugin,$(PLUGINS),$(eval $(call plugin_rule,$(plugin))))
 
+# tests/unit/test_s3_sigv4.c is called after the plugin s3: it sees the plugin's objects, too.
+plugin_of_test = $(filter $(PLUGINS),$(word 2,$(subst _, ,$(basename $(notdir $(1))))))
+plugin_test_objects = $(call objects,$(sort $(wildcard $(foreach plugin,$(call plugin_of_test,$(1)),storage-plugins/$(plugin)/*.c))))
+$(foreach program,$(UNIT_PROGRAMS),$(eval $(program): $(call plugin_test_objects,$(program))))
+
 $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(CORE_ARCHIVE) $(COMMON_ARCHIVE)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
-	$(Q)$(LINK) -pie $(DEFS) -o $@ $^ $(CORE_LIBS) -lcunit $(APR_LIBS)
+	$(Q)$(LINK) -pie $(DEFS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(CORE_LIBS) -lcunit \
+	    $(foreach plugin,$(call plugin_of_test,$@),$(PLUGIN_LIBS_$(plugin))) $(APR_LIBS)
 
 .PHONY: unit-programs
 unit-programs: $(UNIT_PROGRAMS) $(PLUGIN_OBJECTS)

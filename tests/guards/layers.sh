@@ -23,7 +23,7 @@ LIBRARIES = {
     r"curl/": ["core/fetch/", "storage-plugins/common/", "storage-plugins/s3/", "storage-plugins/azure/"],
     r"cjose/": ["core/auth/"],
     r"jansson\.h": ["core/auth/", "core/fhir/", "core/meta/", "core/base/", "core/fetch/", "core/app/", "cli/",
-                    "storage-plugins/common/"],
+                    "storage-plugins/common/", "storage-plugins/s3/", "storage-plugins/azure/"],
     r"(httpd|http_|ap_|util_|mod_|mpm|scoreboard)[a-z_]*\.h": ["mod_fhir_binary.c", "httpd/"],
 }
 FREE = {"include"}
