@@ -8,7 +8,7 @@
 #define PLUGIN_AT(catalog, i) APR_ARRAY_IDX((catalog)->plugins, i, const fhir_storage_plugin_t *)
 #define STORE_AT(catalog, i) APR_ARRAY_IDX((catalog)->stores, i, fhir_open_store_t *)
 
-static fhir_open_store_t *find_store(const fhir_store_catalog_t *catalog, const char *name)
+fhir_open_store_t *fhir_store_find(const fhir_store_catalog_t *catalog, const char *name)
 {
     int i;
     for (i = 0; i < catalog->stores->nelts; i++) {
@@ -23,7 +23,7 @@ static fhir_open_store_t *find_store(const fhir_store_catalog_t *catalog, const 
 static fhir_error_t *resolve(const fhir_storage_plugin_t **plugin, fhir_store_t **store, void *baton,
                              const char *store_name, apr_pool_t *pool)
 {
-    const fhir_open_store_t *found = find_store(baton, store_name);
+    const fhir_open_store_t *found = fhir_store_find(baton, store_name);
     *plugin = NULL;
     *store = NULL;
     if (!found || !found->store) {
@@ -100,7 +100,7 @@ static fhir_error_t *check_definition(const fhir_store_catalog_t *catalog, const
                                  "'%s' can't be the name of a store. Use 1 to %d letters, digits, '_', '-' and '.'.",
                                  name, STORE_NAME_MAX);
     }
-    if (find_store(catalog, name)) {
+    if (fhir_store_find(catalog, name)) {
         return fhir_error_public(catalog->pool, FHIR_ERROR_INVALID,
                                  "The store '%s' is defined already. Give the second one another name.", name);
     }
@@ -159,7 +159,7 @@ fhir_error_t *fhir_store_define(fhir_store_catalog_t *catalog, const char *name,
 
 int fhir_store_defined(const fhir_store_catalog_t *catalog, const char *name)
 {
-    return find_store(catalog, name) != NULL;
+    return fhir_store_find(catalog, name) != NULL;
 }
 
 apr_array_header_t *fhir_store_names(const fhir_store_catalog_t *catalog, apr_pool_t *pool)
@@ -217,7 +217,7 @@ fhir_error_t *fhir_store_open_all(fhir_store_catalog_t *catalog, apr_pool_t *poo
 fhir_error_t *fhir_store_get(fhir_open_store_t **store, const fhir_store_catalog_t *catalog, const char *name,
                              apr_pool_t *pool)
 {
-    fhir_open_store_t *found = find_store(catalog, name);
+    fhir_open_store_t *found = fhir_store_find(catalog, name);
     *store = NULL;
     if (!found || !found->store) {
         return fhir_error_create(pool, FHIR_ERROR_UNAVAILABLE, APR_SUCCESS,

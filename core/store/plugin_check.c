@@ -7,7 +7,7 @@
 #include <string.h>
 
 #define NAME_MAX_LENGTH 32
-#define KNOWN_CAPABILITIES (FHIR_STORAGE_CAN_FILE | FHIR_STORAGE_PERSISTENT)
+#define KNOWN_CAPABILITIES (FHIR_STORAGE_CAN_FILE | FHIR_STORAGE_CAN_PRESIGN | FHIR_STORAGE_PERSISTENT)
 
 typedef struct required_callback_t {
     const char *name;
@@ -86,21 +86,31 @@ static int has_callback(const fhir_storage_plugin_t *plugin, size_t offset)
     return callback != NULL;
 }
 
+/* A capability and its callback: both or none. */
+static fhir_error_t *check_pair(int says, const char *capability, int has, const char *callback, const char *source,
+                                apr_pool_t *pool)
+{
+    if (says && !has) {
+        return fhir_error_public(pool, FHIR_ERROR_INVALID,
+                                 "%s says %s, but lacks the callback %s. Its author must add the callback or take the "
+                                 "capability away.",
+                                 source, capability, callback);
+    }
+    if (!says && has) {
+        return fhir_error_public(pool, FHIR_ERROR_INVALID,
+                                 "%s has the callback %s, but does not say %s. Its author must set the capability or "
+                                 "leave the callback NULL.",
+                                 source, callback, capability);
+    }
+    return NULL;
+}
+
 static fhir_error_t *check_capabilities(const fhir_storage_plugin_t *plugin, const char *source, apr_pool_t *pool)
 {
-    int says_file = (plugin->capabilities & FHIR_STORAGE_CAN_FILE) != 0;
-    if (says_file && !plugin->reader_file) {
-        return fhir_error_public(pool, FHIR_ERROR_INVALID,
-                                 "%s says CAN_FILE, but lacks the callback reader_file. Its author must add the "
-                                 "callback or take the capability away.",
-                                 source);
-    }
-    if (!says_file && plugin->reader_file) {
-        return fhir_error_public(pool, FHIR_ERROR_INVALID,
-                                 "%s has the callback reader_file, but does not say CAN_FILE. Its author must set the "
-                                 "capability or leave the callback NULL.",
-                                 source);
-    }
+    FHIR_TRY(check_pair((plugin->capabilities & FHIR_STORAGE_CAN_FILE) != 0, "CAN_FILE", plugin->reader_file != NULL,
+                        "reader_file", source, pool));
+    FHIR_TRY(check_pair((plugin->capabilities & FHIR_STORAGE_CAN_PRESIGN) != 0, "CAN_PRESIGN",
+                        plugin->presign != NULL, "presign", source, pool));
     if (plugin->capabilities & ~KNOWN_CAPABILITIES) {
         return fhir_error_public(pool, FHIR_ERROR_INVALID,
                                  "%s claims capabilities 0x%x that storage ABI %u.%u does not have. Install a newer "

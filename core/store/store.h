@@ -76,4 +76,12 @@ fhir_error_t *fhir_object_list(const char **next, fhir_open_store_t *store, cons
                                fhir_list_entry_fn entry, void *baton, const fhir_call_t *call) FHIR_MUST_CHECK;
 fhir_error_t *fhir_store_health(fhir_open_store_t *store, const fhir_call_t *call) FHIR_MUST_CHECK;
 
+/* ---- URLs of the store itself ---- */
+/* Can clients of the store with this name fetch and send by its own URLs? Works before the stores are open too. */
+int fhir_store_can_presign(const fhir_store_catalog_t *catalog, const char *name);
+/* A checked URL: http or https, printable, at most 8 KiB; the headers are fit to be sent. UNSUPPORTED if the store
+ * can't give one, or can't promise what fhir_storage.h asks for. The caller sets request->struct_size. */
+fhir_error_t *fhir_store_presign(fhir_store_presigned_t *presigned, fhir_open_store_t *store,
+                                 const fhir_store_presign_request_t *request, const fhir_call_t *call) FHIR_MUST_CHECK;
+
 #endif

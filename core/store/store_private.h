@@ -44,6 +44,8 @@ fhir_error_t *fhir_store_explain(fhir_error_t *error, const fhir_open_store_t *s
 /* plugin_check.c: a checked copy of a descriptor. `source` is how the administrator calls it: a path or "built in". */
 fhir_error_t *fhir_store_plugin_check(const fhir_storage_plugin_t **checked, const fhir_storage_plugin_t *plugin,
                                       const char *name, const char *source, apr_pool_t *pool) FHIR_MUST_CHECK;
+/* catalog.c: NULL if there is none. */
+fhir_open_store_t *fhir_store_find(const fhir_store_catalog_t *catalog, const char *name);
 /* catalog.c: keeps a checked descriptor; a second one of the same name is INVALID. */
 fhir_error_t *fhir_store_plugin_add(fhir_store_catalog_t *catalog, const fhir_storage_plugin_t *plugin,
                                     const char *name, const char *source) FHIR_MUST_CHECK;

@@ -106,7 +106,7 @@ static void callback_without_file(void)
 
 static void future_capability(void)
 {
-    refused("future_capability", "claims capabilities 0x2");
+    refused("future_capability", "claims capabilities 0x4");
 }
 
 /* A locator that the plugin made wrongly must not reach the database. */

@@ -4,6 +4,8 @@
 
 #include "core/store/store.h"
 
+#include <stddef.h>
+
 /* What the plugin does next, and what it saw. */
 typedef struct orders_t {
     fhir_error_code_t fail; /* 0: no */
@@ -14,6 +16,10 @@ typedef struct orders_t {
     int writes, commits, aborts, closes, removes;
     apr_time_t deadline;
     int log_lines;
+    const char *url; /* of presign */
+    fhir_store_option_t header;
+    int header_count;
+    fhir_store_presign_request_t asked;
 } orders_t;
 
 static orders_t orders;
@@ -182,7 +188,8 @@ static const fhir_storage_plugin_t plugin = {FHIR_STORAGE_MAGIC,
                                              t_reader_close,
                                              t_stat,
                                              t_remove,
-                                             t_list};
+                                             t_list,
+                                             NULL};
 
 static fhir_store_catalog_t *new_catalog(void)
 {
@@ -502,6 +509,188 @@ static void test_log_and_deadline(void)
     FHIR_ASSERT_OK(fhir_store_health(store, &call));
 }
 
+/* ---- URLs of the store itself ---- */
+
+static fhir_error_t *t_presign(fhir_store_presigned_t *presigned, fhir_store_t *store,
+                               const fhir_store_presign_request_t *request, const fhir_store_call_t *call)
+{
+    (void)store;
+    CU_ASSERT_EQUAL(presigned->struct_size, sizeof(*presigned));
+    orders.asked = *request;
+    presigned->url = orders.url;
+    presigned->headers = &orders.header;
+    presigned->header_count = orders.header_count;
+    return ordered(call);
+}
+
+static fhir_store_catalog_t *presigning_catalog(void)
+{
+    fhir_storage_plugin_t *presigning = apr_pmemdup(pool, &plugin, sizeof(plugin));
+    fhir_store_catalog_t *catalog = new_catalog();
+    presigning->name = "presigning";
+    presigning->capabilities = FHIR_STORAGE_CAN_PRESIGN;
+    presigning->presign = t_presign;
+    FHIR_ASSERT_OK(fhir_store_plugin_register(catalog, presigning));
+    FHIR_ASSERT_OK(fhir_store_define(catalog, "direct", "presigning", NULL, 0));
+    FHIR_ASSERT_OK(fhir_store_define(catalog, "plain", "test", NULL, 0));
+    return catalog;
+}
+
+static fhir_open_store_t *presigning_store(const char *name)
+{
+    fhir_store_catalog_t *catalog = presigning_catalog();
+    fhir_open_store_t *store = NULL;
+    FHIR_ASSERT_OK(fhir_store_open_all(catalog, pool));
+    FHIR_ASSERT_OK(fhir_store_get(&store, catalog, name, pool));
+    CU_ASSERT_PTR_NOT_NULL_FATAL(store);
+    return store;
+}
+
+static fhir_store_presign_request_t new_ask(void)
+{
+    fhir_store_presign_request_t request = {0};
+    request.struct_size = sizeof(request);
+    request.locator = "ab/cd/abcd";
+    request.write = 1;
+    request.expires = apr_time_from_sec(2000000000);
+    request.content_type = "image/png";
+    return request;
+}
+
+static void test_who_can_presign(void)
+{
+    fhir_store_catalog_t *catalog = presigning_catalog();
+    CU_ASSERT_TRUE(fhir_store_can_presign(catalog, "direct"));
+    CU_ASSERT_FALSE(fhir_store_can_presign(catalog, "plain"));
+    CU_ASSERT_FALSE(fhir_store_can_presign(catalog, "unknown"));
+    FHIR_ASSERT_OK(fhir_store_open_all(catalog, pool));
+    CU_ASSERT_TRUE(fhir_store_can_presign(catalog, "direct"));
+}
+
+static void test_presign(void)
+{
+    fhir_open_store_t *store = presigning_store("direct");
+    const fhir_store_presign_request_t request = new_ask();
+    fhir_store_presigned_t presigned;
+    fhir_call_t call = new_call();
+    orders.url = "https://store.example.org/ab/cd/abcd?X-Amz-Signature=1";
+    orders.header.key = "content-type";
+    orders.header.value = "image/png";
+    orders.header_count = 1;
+    FHIR_ASSERT_OK(fhir_store_presign(&presigned, store, &request, &call));
+    CU_ASSERT_STRING_EQUAL(presigned.url, orders.url);
+    CU_ASSERT_EQUAL(presigned.header_count, 1);
+    CU_ASSERT_STRING_EQUAL(presigned.headers[0].value, "image/png");
+    CU_ASSERT_EQUAL(orders.asked.write, 1);
+    CU_ASSERT_STRING_EQUAL(orders.asked.locator, "ab/cd/abcd");
+    orders.header.value = ""; /* If-None-Match-like headers may be empty for a store that wants it so */
+    FHIR_ASSERT_OK(fhir_store_presign(&presigned, store, &request, &call));
+    orders.fail = FHIR_ERROR_UNAVAILABLE;
+    FHIR_ASSERT_ERROR(FHIR_ERROR_UNAVAILABLE, fhir_store_presign(&presigned, store, &request, &call));
+    orders.fail = 0;
+    call.deadline = 1;
+    FHIR_ASSERT_ERROR(FHIR_ERROR_TIMEOUT, fhir_store_presign(&presigned, store, &request, &call));
+}
+
+static void test_presign_without_callback(void)
+{
+    fhir_open_store_t *store = presigning_store("plain");
+    const fhir_store_presign_request_t request = new_ask();
+    fhir_store_presigned_t presigned;
+    fhir_call_t call = new_call();
+    FHIR_ASSERT_ERROR(FHIR_ERROR_UNSUPPORTED, fhir_store_presign(&presigned, store, &request, &call));
+    CU_ASSERT_PTR_NULL(presigned.url);
+}
+
+/* What a plugin gives becomes a Location header: nothing that could split a header, and no other scheme. */
+static void test_presign_checks_the_url(void)
+{
+    static const char *const bad[] = {NULL,
+                                      "",
+                                      "ftp://a/",
+                                      "javascript:alert(1)",
+                                      "https://a/b c",
+                                      "https://a/\r\nX: y",
+                                      "//a/b",
+                                      "https://a/\xc3\xa4"};
+    fhir_open_store_t *store = presigning_store("direct");
+    const fhir_store_presign_request_t request = new_ask();
+    fhir_store_presigned_t presigned;
+    fhir_call_t call = new_call();
+    char *longest = apr_palloc(pool, 8194);
+    fhir_error_t *error;
+    size_t i;
+    for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        orders.url = bad[i];
+        error = fhir_store_presign(&presigned, store, &request, &call);
+        FHIR_ASSERT_ERROR(FHIR_ERROR_INTERNAL, error);
+        CU_ASSERT_PTR_NULL(strstr(error->detail, "javascript"));
+    }
+    memset(longest, 'a', 8193);
+    memcpy(longest, "http://", 7);
+    longest[8193] = '\0';
+    orders.url = longest;
+    FHIR_ASSERT_ERROR(FHIR_ERROR_INTERNAL, fhir_store_presign(&presigned, store, &request, &call));
+    longest[8192] = '\0';
+    FHIR_ASSERT_OK(fhir_store_presign(&presigned, store, &request, &call));
+}
+
+static void test_presign_checks_the_headers(void)
+{
+    fhir_open_store_t *store = presigning_store("direct");
+    const fhir_store_presign_request_t request = new_ask();
+    fhir_store_presigned_t presigned;
+    fhir_call_t call = new_call();
+    orders.url = "https://a/";
+    orders.header.key = "x y";
+    orders.header.value = "1";
+    orders.header_count = 1;
+    FHIR_ASSERT_ERROR(FHIR_ERROR_INTERNAL, fhir_store_presign(&presigned, store, &request, &call));
+    orders.header.key = "x";
+    orders.header.value = "1\r\ny: 2";
+    FHIR_ASSERT_ERROR(FHIR_ERROR_INTERNAL, fhir_store_presign(&presigned, store, &request, &call));
+    orders.header.value = NULL;
+    FHIR_ASSERT_ERROR(FHIR_ERROR_INTERNAL, fhir_store_presign(&presigned, store, &request, &call));
+    orders.header_count = 17;
+    FHIR_ASSERT_ERROR(FHIR_ERROR_INTERNAL, fhir_store_presign(&presigned, store, &request, &call));
+    orders.header_count = -1;
+    FHIR_ASSERT_ERROR(FHIR_ERROR_INTERNAL, fhir_store_presign(&presigned, store, &request, &call));
+}
+
+static void test_presign_capability_and_callback(void)
+{
+    fhir_storage_plugin_t half = plugin;
+    fhir_store_catalog_t *catalog = new_catalog();
+    fhir_error_t *error;
+    half.name = "half";
+    half.capabilities = FHIR_STORAGE_CAN_PRESIGN;
+    error = fhir_store_plugin_register(catalog, &half);
+    FHIR_ASSERT_ERROR(FHIR_ERROR_INVALID, error);
+    CU_ASSERT_PTR_NOT_NULL(strstr(error->public_text, "CAN_PRESIGN, but lacks the callback presign"));
+    half.capabilities = 0;
+    half.presign = t_presign;
+    error = fhir_store_plugin_register(catalog, &half);
+    FHIR_ASSERT_ERROR(FHIR_ERROR_INVALID, error);
+    CU_ASSERT_PTR_NOT_NULL(strstr(error->public_text, "does not say CAN_PRESIGN"));
+}
+
+/* A plugin of ABI 1.0 ends with `list`: what lies behind it is not its presign. */
+static void test_plugin_of_abi_1_0(void)
+{
+    fhir_storage_plugin_t old = plugin;
+    fhir_store_catalog_t *catalog = new_catalog();
+    old.name = "old";
+    old.abi_minor = 0;
+    old.struct_size = offsetof(fhir_storage_plugin_t, presign);
+    old.presign = t_presign; /* foreign memory, as far as the descriptor says */
+    FHIR_ASSERT_OK(fhir_store_plugin_register(catalog, &old));
+    FHIR_ASSERT_OK(fhir_store_define(catalog, "old", "old", NULL, 0));
+    CU_ASSERT_FALSE(fhir_store_can_presign(catalog, "old"));
+    old.name = "older";
+    old.struct_size--;
+    FHIR_ASSERT_ERROR(FHIR_ERROR_INVALID, fhir_store_plugin_register(catalog, &old));
+}
+
 static const fhir_unit_test_t tests[] = {
     {"definitions", test_definitions},
     {"open in order, close backwards", test_open_in_order_close_backwards},
@@ -518,6 +707,13 @@ static const fhir_unit_test_t tests[] = {
     {"short and long reads are damage", test_short_and_long_reads_are_damage},
     {"open against the row", test_open_against_the_row},
     {"log and deadline", test_log_and_deadline},
+    {"who can presign", test_who_can_presign},
+    {"presign", test_presign},
+    {"presign without callback", test_presign_without_callback},
+    {"presign checks the URL", test_presign_checks_the_url},
+    {"presign checks the headers", test_presign_checks_the_headers},
+    {"presign: capability and callback", test_presign_capability_and_callback},
+    {"a plugin of ABI 1.0", test_plugin_of_abi_1_0},
     {NULL, NULL},
 };
 

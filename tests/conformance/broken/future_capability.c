@@ -7,6 +7,6 @@ FHIR_STORAGE_EXPORT const fhir_storage_plugin_t *fhir_storage_plugin(const fhir_
 {
     static fhir_storage_plugin_t plugin = WHOLE_PLUGIN("future_capability");
     (void)host;
-    plugin.capabilities = FHIR_STORAGE_CAN_PRESIGN;
+    plugin.capabilities = FHIR_STORAGE_CAN_COPY;
     return &plugin;
 }
