@@ -8,6 +8,6 @@ ASAN_OPTIONS=detect_leaks=0:abort_on_error=1:handle_abort=0
 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1:abort_on_error=1
 BUILD=$asan
 export BUILD FHIR_TEST_PRELOAD ASAN_OPTIONS UBSAN_OPTIONS
-# Two files at a time: most tests wait for something.
+# Four files at a time: most tests wait for something.
 # shellcheck disable=SC2086
-sh tests/pytest.sh live-asan -n 2 --dist loadfile tests/live ${PYTEST:-}
+sh tests/pytest.sh live-asan -n 4 --dist loadfile tests/live ${PYTEST:-}
