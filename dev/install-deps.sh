@@ -8,7 +8,7 @@ build="gcc make libc6-dev apache2-dev libapr1-dev libaprutil1-dev libjansson-dev
     libcurl4-openssl-dev libcrypt-dev zlib1g-dev libpq-dev"
 run="apache2-bin postgresql-15 postgresql-client-15 curl ca-certificates procps util-linux"
 check="libcunit1-dev clang llvm libclang-rt-14-dev clang-format valgrind python3 python3-pytest python3-pytest-xdist python3-jwt
-    python3-cryptography python3-requests apache2-utils iproute2"
+    python3-cryptography python3-requests apache2-utils iproute2 openssl ceph-mon ceph-osd radosgw ceph-common libs3-dev"
 # A node of another origin (nvm, NodeSource) brings npm and conflicts with Debian's: what is there is taken.
 for program in node:nodejs npm chromium; do
     command -v "${program%:*}" >/dev/null 2>&1 || check="$check ${program#*:}"
@@ -82,6 +82,8 @@ case " $missing " in
     ;;
 esac
 
+ceph_was_there=$(dpkg-query -W -f '${db:Status-Status}' ceph-base 2>/dev/null || :)
+
 apt() {
     # No question may be asked; dpkg keeps configuration files that are there.
     $as_root env DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l apt-get -qq -o Dpkg::Use-Pty=0 \
@@ -98,3 +100,8 @@ if ! { apt install -y --no-install-recommends $missing || { apt update && apt in
     exit 1
 fi
 rm -f "$log"
+
+# Ceph's collector of crash reports would start at the next boot; the tests run daemons of their own.
+if [ "$ceph_was_there" != installed ] && command -v radosgw >/dev/null 2>&1; then
+    $as_root deb-systemd-helper disable ceph-crash.service >/dev/null 2>&1 || :
+fi
