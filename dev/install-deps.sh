@@ -102,6 +102,6 @@ fi
 rm -f "$log"
 
 # Ceph's collector of crash reports would start at the next boot; the tests run daemons of their own.
-if [ "$ceph_was_there" != installed ] && command -v radosgw >/dev/null 2>&1; then
-    $as_root deb-systemd-helper disable ceph-crash.service >/dev/null 2>&1 || :
+if [ "$ceph_was_there" != installed ] && command -v systemctl >/dev/null 2>&1; then
+    $as_root systemctl -q disable ceph-crash.service 2>/dev/null || :
 fi
