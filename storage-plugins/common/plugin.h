@@ -18,6 +18,13 @@ fhir_error_t *fhir_plugin_flag(int *flag, const char *key, const char *value, ap
 /* Decimal digits within [least, most]; NULL leaves *number alone. */
 fhir_error_t *fhir_plugin_number(apr_int64_t *number, const char *key, const char *value, apr_int64_t least,
                                  apr_int64_t most, apr_pool_t *pool) FHIR_MUST_CHECK;
+/* Bytes, within [least, most]: digits, perhaps with K, M, G or T (powers of 1024). NULL leaves *size alone. */
+fhir_error_t *fhir_plugin_size(apr_off_t *size, const char *key, const char *value, apr_off_t least, apr_off_t most,
+                               apr_pool_t *pool) FHIR_MUST_CHECK;
+/* A time within [least, most]: digits with ms, s, min or h. NULL leaves *duration alone. */
+fhir_error_t *fhir_plugin_duration(apr_interval_time_t *duration, const char *key, const char *value,
+                                   apr_interval_time_t least, apr_interval_time_t most,
+                                   apr_pool_t *pool) FHIR_MUST_CHECK;
 
 /* ---- errors ---- */
 /* From errno: ENOSPC and EDQUOT are NO_SPACE, ENOENT is NOT_FOUND, EEXIST is EXISTS, EACCES and EPERM are DENIED, a
