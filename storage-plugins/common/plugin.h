@@ -44,6 +44,11 @@ fhir_error_t *fhir_plugin_short_object(apr_pool_t *pool, apr_off_t missing) FHIR
 fhir_error_t *fhir_plugin_check_call(const fhir_store_call_t *call) FHIR_MUST_CHECK;
 /* FHIR_STORAGE_KEY_LENGTH lower-case hex digits and nothing else. */
 int fhir_plugin_is_key(const char *text);
+/* Locators "ab/cd/<key>"; ab and cd are the key's first four digits. */
+#define FHIR_PLUGIN_LOCATOR_LENGTH (3 + 3 + FHIR_STORAGE_KEY_LENGTH)
+void fhir_plugin_locator_of(char locator[FHIR_PLUGIN_LOCATOR_LENGTH + 1], const char *key);
+/* The key inside a well-formed locator, else NULL. Nothing that is not of exactly this form may reach a store. */
+const char *fhir_plugin_key_of(const char *locator);
 /* The range of an object in plain numbers: *count bytes from `offset`; RANGE if it is not inside. */
 fhir_error_t *fhir_plugin_range(apr_off_t *count, apr_off_t offset, apr_off_t length, apr_off_t size,
                                 apr_pool_t *pool) FHIR_MUST_CHECK;

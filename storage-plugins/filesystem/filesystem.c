@@ -153,8 +153,8 @@ static fhir_error_t *fs_locate(const char **locator, fhir_store_t *store, const 
     if (!fhir_plugin_is_key(object_key)) {
         return fhir_plugin_bad_key(call->result_pool);
     }
-    made = apr_palloc(call->result_pool, FS_LOCATOR_LENGTH + 1);
-    fs_locator_of(made, object_key);
+    made = apr_palloc(call->result_pool, FHIR_PLUGIN_LOCATOR_LENGTH + 1);
+    fhir_plugin_locator_of(made, object_key);
     *locator = made;
     return NULL;
 }

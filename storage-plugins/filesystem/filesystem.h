@@ -11,7 +11,6 @@
 
 #define FS_DIRECTORY_MODE 0700
 #define FS_FILE_MODE 0600
-#define FS_LOCATOR_LENGTH (3 + 3 + FHIR_STORAGE_KEY_LENGTH)
 #define FS_DIRECTORY_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 
 struct fhir_store_config_t {
@@ -26,9 +25,6 @@ struct fhir_store_t {
 };
 
 /* paths.c */
-/* The key inside a well-formed locator, else NULL. Nothing that is not of exactly our form reaches the system. */
-const char *fs_key_of(const char *locator);
-void fs_locator_of(char locator[FS_LOCATOR_LENGTH + 1], const char *key);
 /* fsync that survives signals; 0 or an errno. Nothing to do if the store does not sync. */
 int fs_sync(const fhir_store_t *store, int descriptor);
 /* Opens `name` below `parent` and makes it if it is missing. *made is set to 1 then. -1 and errno on failure. */

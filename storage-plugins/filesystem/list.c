@@ -188,11 +188,11 @@ static fhir_error_t *collect_committed(page_t *page)
 static fhir_error_t *give_entry(const page_t *page, const char *key, int committed, fhir_list_entry_fn entry,
                                 void *entry_baton, apr_pool_t *scratch)
 {
-    char locator[FS_LOCATOR_LENGTH + 1];
+    char locator[FHIR_PLUGIN_LOCATOR_LENGTH + 1];
     fhir_list_entry_t found = {0};
     struct stat status;
     int directory = committed ? page->store->objects : page->store->tmp;
-    fs_locator_of(locator, key);
+    fhir_plugin_locator_of(locator, key);
     if (fstatat(directory, committed ? locator : key, &status, AT_SYMLINK_NOFOLLOW)) {
         return errno == ENOENT ? NULL : fhir_plugin_system_error(page->call->result_pool, errno, "stat while listing");
     }
@@ -239,11 +239,11 @@ fhir_error_t *fs_list(const char **next, fhir_store_t *store, const char *cursor
 {
     page_t page = {0};
     const char *last = NULL;
-    char locator[FS_LOCATOR_LENGTH + 1];
+    char locator[FHIR_PLUGIN_LOCATOR_LENGTH + 1];
     *next = NULL;
     page.store = store;
     page.call = call;
-    page.after = cursor ? fs_key_of(cursor) : "";
+    page.after = cursor ? fhir_plugin_key_of(cursor) : "";
     if (!page.after || limit < 1) {
         return fhir_plugin_bad_locator(call->result_pool);
     }
@@ -257,7 +257,7 @@ fhir_error_t *fs_list(const char **next, fhir_store_t *store, const char *cursor
     key_set_trim(&page.committed);
     FHIR_TRY(give_page(&last, &page, limit, entry, entry_baton));
     if (last) {
-        fs_locator_of(locator, last);
+        fhir_plugin_locator_of(locator, last);
         *next = apr_pstrdup(call->result_pool, locator);
     }
     return NULL;

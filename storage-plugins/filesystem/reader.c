@@ -43,7 +43,7 @@ fhir_error_t *fs_reader_open(fhir_reader_t **reader, fhir_object_info_t *info, f
     fhir_error_t *error;
     *reader = NULL;
     FHIR_TRY(fhir_plugin_check_call(call));
-    if (!fs_key_of(locator)) {
+    if (!fhir_plugin_key_of(locator)) {
         return fhir_plugin_bad_locator(pool);
     }
     made = apr_pcalloc(pool, sizeof(*made));
@@ -134,7 +134,7 @@ fhir_error_t *fs_stat(fhir_object_info_t *info, fhir_store_t *store, const char 
 {
     struct stat status;
     FHIR_TRY(fhir_plugin_check_call(call));
-    if (!fs_key_of(locator)) {
+    if (!fhir_plugin_key_of(locator)) {
         return fhir_plugin_bad_locator(call->result_pool);
     }
     if (fstatat(store->objects, locator, &status, AT_SYMLINK_NOFOLLOW)) {
@@ -180,7 +180,7 @@ static int remove_object(int *existed, const fhir_store_t *store, const char *lo
 /* The temporary file first: a writer that is about to rename it must not put the object back behind us. */
 fhir_error_t *fs_remove(int *existed, fhir_store_t *store, const char *locator, const fhir_store_call_t *call)
 {
-    const char *key = fs_key_of(locator);
+    const char *key = fhir_plugin_key_of(locator);
     int failed;
     *existed = 0;
     FHIR_TRY(fhir_plugin_check_call(call));

@@ -20,7 +20,7 @@ typedef enum writer_state_t { WRITER_OPEN = 1, WRITER_RENAMED, WRITER_DONE } wri
 
 struct fhir_writer_t {
     fhir_store_t *store;
-    char locator[FS_LOCATOR_LENGTH + 1];
+    char locator[FHIR_PLUGIN_LOCATOR_LENGTH + 1];
     const char *key; /* the end of `locator`; also the name in tmp */
     int file;        /* -1: closed */
     int directory;   /* of the finished object; -1: not open */
@@ -55,13 +55,13 @@ fhir_error_t *fs_writer_begin(fhir_writer_t **writer, fhir_store_t *store, const
     if (!fhir_plugin_is_key(request->object_key)) {
         return fhir_plugin_bad_key(pool);
     }
-    fs_locator_of(made->locator, request->object_key);
+    fhir_plugin_locator_of(made->locator, request->object_key);
     if (strcmp(made->locator, request->locator)) {
         return fhir_plugin_bad_locator(pool);
     }
     FHIR_TRY(ask_for_room(store, request->expected_length, pool));
     made->store = store;
-    made->key = fs_key_of(made->locator);
+    made->key = fhir_plugin_key_of(made->locator);
     made->expected_length = request->expected_length;
     made->directory = -1;
     made->file = openat(store->tmp, made->key, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, FS_FILE_MODE);
