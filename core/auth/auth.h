@@ -123,7 +123,7 @@ const struct fhir_restriction_t *fhir_scopes_restriction(const fhir_scopes_t *sc
 
 /* ---- signed URLs ---- */
 typedef struct fhir_presign_t {
-    const char *method; /* "GET" or "PUT" */
+    const char *method; /* "GET", "PUT", or "POST": completes an upload that went to the store itself */
     const char *binary_id;
     const char *version_id;
     const char *membership_id; /* who issued it: its project, and a switch that turns it off */

@@ -105,6 +105,9 @@ static const char *signed_method(const char *method)
     if (strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0) {
         return "GET";
     }
+    if (strcmp(method, "POST") == 0) {
+        return "POST";
+    }
     return strcmp(method, "PUT") == 0 ? "PUT" : NULL;
 }
 

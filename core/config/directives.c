@@ -24,5 +24,5 @@ const fhir_directive_t *fhir_directive_find(const char *name)
 int fhir_directive_is_named(const fhir_directive_t *directive)
 {
     return directive->set == fhir_set_storage_plugin || directive->set == fhir_set_store ||
-           directive->set == fhir_set_trusted_issuer;
+           directive->set == fhir_set_store_redirect || directive->set == fhir_set_trusted_issuer;
 }

@@ -25,6 +25,8 @@
 
 /* Was this directive set already? */
 int fhir_settings_given(const fhir_settings_t *settings, const char *name);
+/* FhirBinaryStoreRedirect needs stores that have URLs of their own. */
+fhir_error_t *fhir_settings_finish_redirects(const fhir_settings_t *settings) FHIR_MUST_CHECK;
 /* FhirBinaryFetchExternal needs hosts. */
 fhir_error_t *fhir_settings_finish_fetch(const fhir_settings_t *settings) FHIR_MUST_CHECK;
 /* A row whose first argument is a name: two lines with different names add up, also over a merge. */

@@ -1,5 +1,5 @@
-/* FhirBinaryStoragePlugin, FhirBinaryStore and FhirBinaryDefaultStore. The plugin is loaded at once, so that httpd
- * names the file and line of a wrong one. */
+/* FhirBinaryStoragePlugin, FhirBinaryStore, FhirBinaryDefaultStore and FhirBinaryStoreRedirect. The plugin is loaded at
+ * once, so that httpd names the file and line of a wrong one. */
 #include "directives.h"
 
 #include <string.h>
@@ -83,5 +83,70 @@ fhir_error_t *fhir_set_default_store(fhir_settings_t *settings, int count, const
     (void)count;
     FHIR_TRY(check_name(values[0], "store", settings->pool));
     settings->default_store = apr_pstrdup(settings->pool, values[0]);
+    return NULL;
+}
+
+/* ---- redirects ---- */
+
+static const fhir_store_redirect_t *find_redirect(const fhir_settings_t *settings, const char *store)
+{
+    int i;
+    for (i = 0; i < settings->redirects->nelts; i++) {
+        const fhir_store_redirect_t *redirect = &APR_ARRAY_IDX(settings->redirects, i, fhir_store_redirect_t);
+        if (strcmp(redirect->store, store) == 0) {
+            return redirect;
+        }
+    }
+    return NULL;
+}
+
+int fhir_settings_redirect(const fhir_settings_t *settings, const char *store)
+{
+    const fhir_store_redirect_t *redirect = find_redirect(settings, store);
+    return redirect ? redirect->what : 0;
+}
+
+fhir_error_t *fhir_set_store_redirect(fhir_settings_t *settings, int count, const char *const *values)
+{
+    static const char *const words[] = {"off", "read", "upload", "all"}; /* their places are the bits */
+    fhir_store_redirect_t *redirect;
+    int what;
+    (void)count;
+    FHIR_TRY(check_name(values[0], "store", settings->pool));
+    for (what = 0; what < 4 && strcmp(values[1], words[what]) != 0; what++) {
+    }
+    if (what == 4) {
+        return fhir_error_public(settings->pool, FHIR_ERROR_INVALID, "'%.32s' is none of: off, read, upload, all.",
+                                 values[1]);
+    }
+    if (find_redirect(settings, values[0])) {
+        return fhir_error_public(settings->pool, FHIR_ERROR_INVALID,
+                                 "store '%s' has such a line already. Keep one of them.", values[0]);
+    }
+    redirect = apr_array_push(settings->redirects);
+    redirect->store = apr_pstrdup(settings->pool, values[0]);
+    redirect->what = what;
+    return NULL;
+}
+
+fhir_error_t *fhir_settings_finish_redirects(const fhir_settings_t *settings)
+{
+    int i;
+    for (i = 0; i < settings->redirects->nelts; i++) {
+        const fhir_store_redirect_t *redirect = &APR_ARRAY_IDX(settings->redirects, i, fhir_store_redirect_t);
+        if (!fhir_store_defined(settings->catalog, redirect->store)) {
+            return fhir_error_public(
+                settings->pool, FHIR_ERROR_INVALID,
+                "FhirBinaryStoreRedirect: there is no store '%s'. Write one of: %s.", redirect->store,
+                apr_array_pstrcat(settings->pool, fhir_store_names(settings->catalog, settings->pool), ' '));
+        }
+        if (redirect->what && !fhir_store_can_presign(settings->catalog, redirect->store)) {
+            return fhir_error_public(settings->pool, FHIR_ERROR_INVALID,
+                                     "FhirBinaryStoreRedirect: clients can't be sent to the store '%s', because its "
+                                     "plugin makes no URLs that work without us. Remove the line, or use an object "
+                                     "store (s3, azure).",
+                                     redirect->store);
+        }
+    }
     return NULL;
 }

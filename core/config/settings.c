@@ -29,6 +29,7 @@ fhir_settings_t *fhir_settings_create(apr_pool_t *pool)
     settings->database_acquire_timeout = apr_time_from_sec(5);
     settings->database_statement_timeout = apr_time_from_sec(10);
     settings->catalog = fhir_store_catalog_create(pool);
+    settings->redirects = apr_array_make(pool, 1, sizeof(fhir_store_redirect_t));
     settings->max_object_size = (apr_off_t)5 << 30;
     settings->max_resource_size = (apr_off_t)16 << 20;
     settings->max_bundle_size = (apr_off_t)16 << 20;
@@ -242,6 +243,7 @@ fhir_error_t *fhir_settings_finish(fhir_settings_t *settings)
                                  settings->base_url);
     }
     FHIR_TRY(finish_stores(settings));
+    FHIR_TRY(fhir_settings_finish_redirects(settings));
     FHIR_TRY(fhir_settings_finish_fetch(settings));
     return finish_signing(settings);
 }

@@ -15,6 +15,14 @@ typedef struct fhir_trusted_issuer_t {
     const char *algorithms; /* space-separated allow-list */
 } fhir_trusted_issuer_t;
 
+/* Bits: what holders of signed URLs do at the store itself. */
+#define FHIR_REDIRECT_READ 1
+#define FHIR_REDIRECT_UPLOAD 2
+typedef struct fhir_store_redirect_t {
+    const char *store;
+    int what; /* FHIR_REDIRECT_... */
+} fhir_store_redirect_t;
+
 typedef struct fhir_settings_t {
     apr_pool_t *pool;
     /* where we are */
@@ -31,7 +39,8 @@ typedef struct fhir_settings_t {
     apr_interval_time_t database_statement_timeout; /* 10s */
     /* stores */
     fhir_store_catalog_t *catalog;
-    const char *default_store; /* the first defined one if not named */
+    const char *default_store;     /* the first defined one if not named */
+    apr_array_header_t *redirects; /* of fhir_store_redirect_t: stores that clients are sent to */
     /* limits */
     apr_off_t max_object_size;   /* 5G */
     apr_off_t max_resource_size; /* 16M: a Binary in JSON or XML form */
@@ -108,6 +117,8 @@ fhir_settings_t *fhir_settings_merge(const fhir_settings_t *base, const fhir_set
 /* Cross checks once all lines are read (a base URL needs a database and a store ...) and derived values. Without a
  * base URL there is nothing to check. May be called again. */
 fhir_error_t *fhir_settings_finish(fhir_settings_t *settings) FHIR_MUST_CHECK;
+/* FHIR_REDIRECT_... of this store; 0 if nothing is said of it. */
+int fhir_settings_redirect(const fhir_settings_t *settings, const char *store);
 /* Reads the FhirBinary... lines of an httpd configuration file and its Includes; other lines are skipped. For
  * fhirbinctl. Lines inside <VirtualHost> and other containers count too; with several base URLs the first wins. */
 fhir_error_t *fhir_settings_read(fhir_settings_t *settings, const char *path) FHIR_MUST_CHECK;

@@ -109,8 +109,8 @@ static fhir_error_t *check_capabilities(const fhir_storage_plugin_t *plugin, con
 {
     FHIR_TRY(check_pair((plugin->capabilities & FHIR_STORAGE_CAN_FILE) != 0, "CAN_FILE", plugin->reader_file != NULL,
                         "reader_file", source, pool));
-    FHIR_TRY(check_pair((plugin->capabilities & FHIR_STORAGE_CAN_PRESIGN) != 0, "CAN_PRESIGN",
-                        plugin->presign != NULL, "presign", source, pool));
+    FHIR_TRY(check_pair((plugin->capabilities & FHIR_STORAGE_CAN_PRESIGN) != 0, "CAN_PRESIGN", plugin->presign != NULL,
+                        "presign", source, pool));
     if (plugin->capabilities & ~KNOWN_CAPABILITIES) {
         return fhir_error_public(pool, FHIR_ERROR_INVALID,
                                  "%s claims capabilities 0x%x that storage ABI %u.%u does not have. Install a newer "

@@ -99,7 +99,10 @@ static void test_parse(void)
     CU_ASSERT_STRING_EQUAL(parsed.method, "GET");
     FHIR_ASSERT_OK(parse_as("PUT", BINARY, VERSION, ordered));
     CU_ASSERT_STRING_EQUAL(parsed.method, "PUT");
-    FHIR_ASSERT_ERROR(FHIR_ERROR_FORBIDDEN, parse_as("POST", BINARY, VERSION, ordered));
+    FHIR_ASSERT_OK(parse_as("POST", BINARY, VERSION, ordered));
+    CU_ASSERT_STRING_EQUAL(parsed.method, "POST");
+    FHIR_ASSERT_ERROR(FHIR_ERROR_FORBIDDEN, parse_as("PATCH", BINARY, VERSION, ordered));
+    FHIR_ASSERT_ERROR(FHIR_ERROR_FORBIDDEN, parse_as("DELETE", BINARY, VERSION, ordered));
     FHIR_ASSERT_ERROR(FHIR_ERROR_FORBIDDEN, parse_as("get", BINARY, VERSION, ordered));
     FHIR_ASSERT_ERROR(FHIR_ERROR_FORBIDDEN, parse_as("GET", "b/1", VERSION, ordered));
     FHIR_ASSERT_ERROR(FHIR_ERROR_FORBIDDEN, parse_as("GET", "", VERSION, ordered));

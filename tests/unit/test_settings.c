@@ -1,6 +1,8 @@
 /* core/config: values, limits and advice of every directive, merging, cross checks, and the reader of httpd files. */
 #include "fhir_error.h"
 
+#include "tests/conformance/broken/broken.h"
+
 #include "core/base/host_list.h"
 #include "core/config/settings.h"
 #include "tests/unit/unit.h"
@@ -112,7 +114,7 @@ static void test_table_is_sound(void)
         CU_ASSERT(row->max_arguments < 0 || row->max_arguments >= row->min_arguments);
         CU_ASSERT_PTR_NOT_NULL(row->set);
     }
-    CU_ASSERT_EQUAL(rows, 39);
+    CU_ASSERT_EQUAL(rows, 40);
 }
 
 static int same_words(const apr_array_header_t *one, const apr_array_header_t *other)
@@ -599,6 +601,72 @@ static void test_audit(void)
     CU_ASSERT_FALSE(settings->audit_to_syslog);
 }
 
+/* ---- redirects ---- */
+
+static fhir_error_t *no_presign(fhir_store_presigned_t *presigned, fhir_store_t *store,
+                                const fhir_store_presign_request_t *request, const fhir_store_call_t *call)
+{
+    (void)presigned;
+    (void)store;
+    (void)request;
+    return fhir_error_public(call->result_pool, FHIR_ERROR_UNSUPPORTED, "no");
+}
+
+/* A store `bucket` whose plugin has URLs of its own, beside `ram`. */
+static fhir_settings_t *complete_with_bucket(void)
+{
+    static fhir_storage_plugin_t direct = WHOLE_PLUGIN("direct");
+    fhir_settings_t *settings = complete();
+    direct.capabilities = FHIR_STORAGE_CAN_PRESIGN;
+    direct.presign = no_presign;
+    FHIR_ASSERT_OK(fhir_store_plugin_register(settings->catalog, &direct));
+    FHIR_ASSERT_OK(set(settings, "FhirBinaryStore", "bucket", "direct", NULL));
+    return settings;
+}
+
+static void test_store_redirect(void)
+{
+    fhir_settings_t *settings = complete_with_bucket();
+    CU_ASSERT_EQUAL(fhir_settings_redirect(settings, "bucket"), 0);
+    FHIR_ASSERT_OK(set(settings, "FhirBinaryStoreRedirect", "bucket", "read", NULL));
+    ASSERT_ADVICE("such a line already", set(settings, "FhirBinaryStoreRedirect", "bucket", "all", NULL));
+    FHIR_ASSERT_OK(set(settings, "FhirBinaryStoreRedirect", "ram", "off", NULL));
+    FHIR_ASSERT_OK(fhir_settings_finish(settings));
+    CU_ASSERT_EQUAL(fhir_settings_redirect(settings, "bucket"), FHIR_REDIRECT_READ);
+    CU_ASSERT_EQUAL(fhir_settings_redirect(settings, "ram"), 0);
+    CU_ASSERT_EQUAL(fhir_settings_redirect(settings, "tape"), 0);
+    settings = complete_with_bucket();
+    FHIR_ASSERT_OK(set(settings, "FhirBinaryStoreRedirect", "bucket", "upload", NULL));
+    CU_ASSERT_EQUAL(fhir_settings_redirect(settings, "bucket"), FHIR_REDIRECT_UPLOAD);
+    settings = complete_with_bucket();
+    FHIR_ASSERT_OK(set(settings, "FhirBinaryStoreRedirect", "bucket", "all", NULL));
+    CU_ASSERT_EQUAL(fhir_settings_redirect(settings, "bucket"), FHIR_REDIRECT_READ | FHIR_REDIRECT_UPLOAD);
+}
+
+static void test_wrong_store_redirects(void)
+{
+    fhir_settings_t *settings = complete_with_bucket();
+    ASSERT_ADVICE("none of: off, read, upload, all", set(settings, "FhirBinaryStoreRedirect", "bucket", "on", NULL));
+    ASSERT_ADVICE("not a name", set(settings, "FhirBinaryStoreRedirect", "Bucket", "all", NULL));
+    ASSERT_ADVICE("too few", set(settings, "FhirBinaryStoreRedirect", "bucket", NULL));
+    FHIR_ASSERT_OK(set(settings, "FhirBinaryStoreRedirect", "tape", "all", NULL));
+    ASSERT_ADVICE("no store 'tape'. Write one of: ram bucket", fhir_settings_finish(settings));
+    settings = complete_with_bucket();
+    FHIR_ASSERT_OK(set(settings, "FhirBinaryStoreRedirect", "ram", "read", NULL));
+    ASSERT_ADVICE("makes no URLs", fhir_settings_finish(settings));
+}
+
+/* A virtual host has the last word about each store. */
+static void test_store_redirects_merge(void)
+{
+    fhir_settings_t *base = complete();
+    fhir_settings_t *host = fresh();
+    FHIR_ASSERT_OK(set(base, "FhirBinaryStoreRedirect", "ram", "all", NULL));
+    FHIR_ASSERT_OK(set(host, "FhirBinaryStoreRedirect", "ram", "off", NULL));
+    ASSERT_ADVICE("makes no URLs", fhir_settings_finish(fhir_settings_merge(base, fresh(), pool)));
+    FHIR_ASSERT_OK(fhir_settings_finish(fhir_settings_merge(base, host, pool)));
+}
+
 static const fhir_unit_test_t tests[] = {
     {"table is sound", test_table_is_sound},
     {"defaults are those of the table", test_defaults_are_those_of_the_table},
@@ -618,6 +686,9 @@ static const fhir_unit_test_t tests[] = {
     {"reads httpd files", test_reads_httpd_files},
     {"file errors name file and line", test_file_errors_name_file_and_line},
     {"audit", test_audit},
+    {"store redirect", test_store_redirect},
+    {"wrong store redirects", test_wrong_store_redirects},
+    {"store redirects merge", test_store_redirects_merge},
     {NULL, NULL},
 };
 
