@@ -64,7 +64,7 @@ COMPILE = $(CC) -std=c11 -D_GNU_SOURCE $(APR_CPPFLAGS) -Iinclude $(LAYER_INCLUDE
           -fPIC -fvisibility=hidden -pthread $(WARNINGS) $(HARDENING) $(SANITIZER) $(CFLAGS) -MMD -MP
 LINK = $(CC) -pthread $(CFLAGS) $(SANITIZER) -Wl,-z,relro,-z,now -Wl,--as-needed $(LDFLAGS)
 CORE_LIBS := -lpq -lcurl -ljansson -lcrypto -lcrypt -lz
-PLUGIN_LIBS := -lcurl -lcrypto
+PLUGIN_LIBS := -lcurl -lssl -lcrypto
 # A plugin with libraries of its own names them here: PLUGIN_LIBS_name. One whose libraries leave destructors behind
 # must stay mapped over a restart of httpd: PLUGIN_LIBS_name += -Wl,-z,nodelete
 PLUGIN_LIBS_s3 := -ljansson -Wl,-z,nodelete
