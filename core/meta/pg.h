@@ -30,7 +30,25 @@ typedef enum fhir_pg_statement_id_t {
     FHIR_PG_OBJECT_REGISTER,
     FHIR_PG_OBJECT_FORGET,
     FHIR_PG_OBJECTS_PENDING,
-    FHIR_PG_OBJECTS_UNKNOWN,
+    FHIR_PG_OBJECTS_COMMITTED,
+    FHIR_PG_OBJECTS_OF_STORE,
+    FHIR_PG_OBJECTS_COUNT,
+    FHIR_PG_OBJECT_FIND,
+    FHIR_PG_OBJECT_DISCARD,
+    FHIR_PG_COPIES_CLAIM,
+    FHIR_PG_COPY_ADD,
+    FHIR_PG_COPIES_RENEW,
+    FHIR_PG_COPY_SWITCH,
+    FHIR_PG_COPIES_TAKE,
+    FHIR_PG_COPIES_LEFT,
+    FHIR_PG_COPIES_LIST,
+    FHIR_PG_COPY_POSTPONE,
+    FHIR_PG_COPY_LOCK,
+    FHIR_PG_COPY_FACTS,
+    FHIR_PG_COPY_FORGET,
+    FHIR_PG_STORE_STAT,
+    FHIR_PG_STORES_NEEDED,
+    FHIR_PG_LOCATORS_KNOWN,
     FHIR_PG_KEYS,
     FHIR_PG_KEY_ADD,
     FHIR_PG_KEY_REVOKE,
@@ -64,6 +82,15 @@ typedef enum fhir_pg_statement_id_t {
     FHIR_PG_FETCH_RELEASE,
     FHIR_PG_FETCH_LIST,
     FHIR_PG_FETCH_RETRY,
+    FHIR_PG_DIRECT_REGISTER,
+    FHIR_PG_DIRECT_CLAIM,
+    FHIR_PG_DIRECT_CLAIM_VERSION,
+    FHIR_PG_DIRECT_AWAITED,
+    FHIR_PG_DIRECT_RENEW,
+    FHIR_PG_DIRECT_GIVE_UP,
+    FHIR_PG_DIRECT_RELEASE,
+    FHIR_PG_DIRECT_FAIL,
+    FHIR_PG_DIRECT_FINISH,
     FHIR_PG_AUDIT_INSERT,
     FHIR_PG_AUDIT_WRITTEN,
     FHIR_PG_AUDIT_HEAD,
@@ -223,11 +250,16 @@ fhir_error_t *fhir_pg_version_made(const fhir_binary_t **binary, const PGresult 
 /* What can be compared with a version id: one that is no UUID equals none. */
 const char *fhir_pg_expected_version(const char *expected_version);
 
-/* ---- meta_binary.c: a version's columns, everywhere in this order ---- */
+/* ---- meta_binary.c: an object's columns, and a version's, everywhere in this order ---- */
+#define FHIR_PG_CONTENT_COLUMNS(object)                                                                                \
+    object ".object_key, " object ".store, " object ".locator, " object ".size, " object ".sha256, " object ".sha1"
+#define FHIR_PG_CONTENT_WIDTH 6
+/* NULL if they are null. */
+const fhir_content_t *fhir_pg_content(const PGresult *result, int row, int first_column, apr_pool_t *pool);
 #define FHIR_PG_VERSION_COLUMNS(version, object)                                                                       \
     version ".version_id, " version ".sequence, " version ".last_updated, " version ".change, " version                \
-            ".content_type, " version ".security_context, " version ".filename, " version ".elements, " object         \
-            ".object_key, " object ".store, " object ".locator, " object ".size, " object ".sha256, " object ".sha1"
+            ".content_type, " version ".security_context, " version ".filename, " version                              \
+            ".elements, " FHIR_PG_CONTENT_COLUMNS(object)
 #define FHIR_PG_VERSION_WIDTH 14
 /* NULL if the version's columns are null. project_id and binary_id must live as long as the result. */
 const fhir_binary_t *fhir_pg_version(const PGresult *result, int row, int first_column, const char *project_id,
