@@ -14,13 +14,18 @@ from harness.postgres import Postgres  # noqa: E402
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "large: gigabytes; only with FHIR_TEST_LARGE=1")
+    config.addinivalue_line("markers", "object_store: only below tests/servers/with.sh radosgw azurite")
+
+
+# Tests with this mark need this variable. Without it they are another suite's.
+WANTED = {"large": "FHIR_TEST_LARGE", "object_store": "FHIR_TEST_S3_ENDPOINT"}
 
 
 def pytest_collection_modifyitems(config, items):
-    if not os.environ.get("FHIR_TEST_LARGE"):
-        large = [item for item in items if item.get_closest_marker("large")]
-        config.hook.pytest_deselected(items=large)
-        items[:] = [item for item in items if item not in large]
+    left = {mark for mark, variable in WANTED.items() if not os.environ.get(variable)}
+    others = [item for item in items if any(item.get_closest_marker(mark) for mark in left)]
+    config.hook.pytest_deselected(items=others)
+    items[:] = [item for item in items if item not in others]
 
 
 @pytest.hookimpl(hookwrapper=True)

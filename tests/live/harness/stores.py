@@ -3,6 +3,8 @@
 Object stores are real servers that tests/servers/with.sh started: their addresses come by the environment. Each server
 of a test has a prefix of its own there."""
 import base64
+import functools
+import importlib.util
 import os
 import secrets
 from pathlib import Path
@@ -14,6 +16,43 @@ def needed(name):
     value = os.environ.get(name)
     assert value, f"{name} is not set: run the tests below tests/servers/with.sh"
     return value
+
+
+@functools.cache
+def servers():
+    """tests/servers/stores.py: speaks to the object stores without us."""
+    path = Path(__file__).resolve().parents[2] / "servers" / "stores.py"
+    spec = importlib.util.spec_from_file_location("object_stores", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@functools.cache
+def bucket():
+    """One for this process."""
+    name = f"live-{secrets.token_hex(6)}"
+    servers().make_bucket(name)
+    return name
+
+
+@functools.cache
+def container():
+    name = f"live-{secrets.token_hex(6)}"
+    servers().make_container(name)
+    return name
+
+
+def s3_line(name, prefix, endpoint=None, more=""):
+    """FhirBinaryStore of an s3 store on the radosgw of the tests, through http unless an endpoint is given."""
+    return (f"{name} s3 endpoint={endpoint or needed('FHIR_TEST_S3_ENDPOINT')} bucket={bucket()} prefix={prefix}"
+            f" credentials_file={needed('FHIR_TEST_S3_CREDENTIALS_FILE')} {more}").strip()
+
+
+def azure_line(name, prefix, endpoint=None, more=""):
+    return (f"{name} azure endpoint={endpoint or needed('FHIR_TEST_AZURE_ENDPOINT')} container={container()}"
+            f" account={needed('FHIR_TEST_AZURE_ACCOUNT')} prefix={prefix}"
+            f" account_key_file={needed('FHIR_TEST_AZURE_KEY_FILE')} {more}").strip()
 
 
 class Store:
@@ -36,21 +75,19 @@ class Store:
         return ["filesystem"], [f"main filesystem path={self.directory}/main"]
 
     def _s3(self):
-        endpoint = needed("FHIR_TEST_S3_ENDPOINT" if self.kind == "s3-http" else "FHIR_TEST_S3_TLS_ENDPOINT")
-        trust = "" if self.kind == "s3-http" else f" ca_file={needed('FHIR_TEST_CA_FILE')}"
-        return ["s3"], [f"main s3 endpoint={endpoint} bucket={needed('FHIR_TEST_S3_BUCKET')} prefix={self.prefix}"
-                        f" credentials_file={needed('FHIR_TEST_S3_CREDENTIALS_FILE')}{trust}"]
+        if self.kind == "s3-http":
+            return ["s3"], [s3_line("main", self.prefix)]
+        return ["s3"], [s3_line("main", self.prefix, needed("FHIR_TEST_S3_TLS_ENDPOINT"),
+                                f"ca_file={needed('FHIR_TEST_CA_FILE')}")]
 
     def _azure(self):
-        endpoint = needed("FHIR_TEST_AZURE_TLS_ENDPOINT" if self.kind == "azure-tls" else "FHIR_TEST_AZURE_ENDPOINT")
-        trust = f" ca_file={needed('FHIR_TEST_CA_FILE')}" if self.kind == "azure-tls" else ""
-        return ["azure"], [f"main azure endpoint={endpoint} account={needed('FHIR_TEST_AZURE_ACCOUNT')}"
-                           f" container={needed('FHIR_TEST_AZURE_CONTAINER')} prefix={self.prefix}"
-                           f" account_key_file={needed('FHIR_TEST_AZURE_KEY_FILE')}{trust}"]
+        if self.kind == "azure":
+            return ["azure"], [azure_line("main", self.prefix)]
+        return ["azure"], [azure_line("main", self.prefix, needed("FHIR_TEST_AZURE_TLS_ENDPOINT"),
+                                      f"ca_file={needed('FHIR_TEST_CA_FILE')}")]
 
     def _libs3(self):
-        return ["libs3"], [f"main libs3 endpoint={needed('FHIR_TEST_S3_ENDPOINT')}"
-                           f" bucket={needed('FHIR_TEST_S3_BUCKET')} prefix={self.prefix}"
+        return ["libs3"], [f"main libs3 endpoint={needed('FHIR_TEST_S3_ENDPOINT')} bucket={bucket()} prefix={self.prefix}"
                            f" credentials_file={needed('FHIR_TEST_S3_CREDENTIALS_FILE')}"]
 
     def _encrypted(self):
