@@ -99,18 +99,23 @@ fhir_error_t *s3_check_request(const s3_request_t *request, apr_pool_t *pool)
     return check_headers(request->headers, pool);
 }
 
-fhir_error_t *s3_check_signer(const s3_signer_t *signer, apr_pool_t *pool)
+fhir_error_t *s3_check_keys(const s3_credentials_t *keys, apr_pool_t *pool)
 {
-    const s3_credentials_t *keys = &signer->credentials;
     if (!is_word(keys->access_key_id, 256, "/,;=&")) {
         return invalid("the access key id", pool);
     }
-    if (!keys->secret_access_key || !*keys->secret_access_key || strnlen(keys->secret_access_key, 513) > 512) {
+    if (!is_word(keys->secret_access_key, 512, "")) {
         return invalid("the secret access key", pool);
     }
     if (keys->session_token && !is_word(keys->session_token, MAX_VALUE, "")) {
         return invalid("the session token", pool);
     }
+    return NULL;
+}
+
+fhir_error_t *s3_check_signer(const s3_signer_t *signer, apr_pool_t *pool)
+{
+    FHIR_TRY(s3_check_keys(&signer->credentials, pool));
     if (!is_word(signer->region, 64, "/,;=&") || !is_word(signer->service, 64, "/,;=&")) {
         return invalid("the region", pool);
     }
