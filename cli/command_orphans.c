@@ -2,6 +2,7 @@
 #include "ctl.h"
 
 #include "../core/base/text.h"
+#include "../core/meta/object_copy.h"
 
 #include <string.h>
 
@@ -78,17 +79,14 @@ static fhir_error_t *keep_entry(void *baton, const fhir_list_entry_t *entry, apr
 static fhir_error_t *report_unknown(orphans_t *orphans)
 {
     fhir_call_t call;
-    apr_array_header_t *unknown;
-    int next = 0;
-    FHIR_TRY(fhir_meta_objects_unknown(&unknown, orphans->ctl->meta, orphans->store_name, orphans->locators,
-                                       fresh_call(orphans, &call, orphans->page_pool)));
-    /* Unknown locators come in the order in which they were asked for. */
-    for (int i = 0; i < orphans->page->nelts && next < unknown->nelts; i++) {
+    apr_array_header_t *known;
+    FHIR_TRY(fhir_meta_locators_known(&known, orphans->ctl->meta, orphans->store_name, orphans->locators,
+                                      fresh_call(orphans, &call, orphans->page_pool)));
+    for (int i = 0; i < orphans->page->nelts; i++) {
         const fhir_list_entry_t *entry = &APR_ARRAY_IDX(orphans->page, i, fhir_list_entry_t);
-        if (strcmp(entry->locator, APR_ARRAY_IDX(unknown, next, const char *)) == 0) {
+        if (APR_ARRAY_IDX(known, i, fhir_knowledge_t) != FHIR_LOCATOR_KNOWN) {
             report(orphans, entry->committed ? "unknown" : "unfinished", NULL, entry->locator, entry->modified,
                    entry->length);
-            next++;
         }
     }
     return NULL;

@@ -196,11 +196,9 @@ typedef struct fhir_object_row_t {
     apr_time_t created;
     int committed; /* 0: pending */
 } fhir_object_row_t;
-/* Pending rows of a store older than `before`: array of fhir_object_row_t. */
+/* Pending rows of a store older than `before`, apart from those that clients send to the store themselves: array of
+ * fhir_object_row_t. */
 fhir_error_t *fhir_meta_objects_pending(apr_array_header_t **rows, fhir_meta_t *meta, const char *store,
                                         apr_time_t before, const fhir_call_t *call) FHIR_MUST_CHECK;
-/* Which of these locators (array of const char *) does no row know? Gives those unknown. */
-fhir_error_t *fhir_meta_objects_unknown(apr_array_header_t **unknown, fhir_meta_t *meta, const char *store,
-                                        const apr_array_header_t *locators, const fhir_call_t *call) FHIR_MUST_CHECK;
 
 #endif

@@ -81,7 +81,7 @@ static const fhir_pg_statement_t history = {
 #define AFTER_CURRENT (AFTER_MEMBERSHIP + FHIR_PG_VERSION_WIDTH)
 #define AFTER_VERSION (AFTER_CURRENT + FHIR_PG_VERSION_WIDTH)
 
-static const fhir_content_t *read_content(const PGresult *result, int row, int column, apr_pool_t *pool)
+const fhir_content_t *fhir_pg_content(const PGresult *result, int row, int column, apr_pool_t *pool)
 {
     fhir_content_t *content;
     if (PQgetisnull(result, row, column)) {
@@ -115,7 +115,7 @@ const fhir_binary_t *fhir_pg_version(const PGresult *result, int row, int first_
     binary->security_context = fhir_pg_text(result, row, first_column + 5, pool);
     binary->filename = fhir_pg_text(result, row, first_column + 6, pool);
     binary->elements = fhir_pg_text(result, row, first_column + 7, pool);
-    binary->content = read_content(result, row, first_column + 8, pool);
+    binary->content = fhir_pg_content(result, row, first_column + 8, pool);
     return binary;
 }
 

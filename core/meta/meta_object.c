@@ -10,13 +10,9 @@ static const fhir_pg_statement_t object_forget = {
 
 static const fhir_pg_statement_t objects_pending = {
     FHIR_PG_OBJECTS_PENDING, 1,
-    "SELECT object_key, store, locator, created_at FROM fhir_binary.object WHERE committed_at IS NULL AND store = $1 "
-    "AND created_at < timestamptz 'epoch' + $2::bigint * interval '1 microsecond' ORDER BY created_at"};
-
-static const fhir_pg_statement_t objects_unknown = {
-    FHIR_PG_OBJECTS_UNKNOWN, 1,
-    "SELECT l.locator FROM unnest($2::text[]) WITH ORDINALITY l (locator, place) WHERE NOT EXISTS "
-    "(SELECT FROM fhir_binary.object o WHERE o.locator = l.locator AND o.store = $1) ORDER BY l.place"};
+    "SELECT object_key, store, locator, created_at FROM fhir_binary.object o WHERE committed_at IS NULL AND store = $1 "
+    "AND created_at < timestamptz 'epoch' + $2::bigint * interval '1 microsecond' AND NOT EXISTS "
+    "(SELECT FROM fhir_binary.direct_upload d WHERE d.object_key = o.object_key) ORDER BY created_at"};
 
 fhir_error_t *fhir_meta_object_register(fhir_meta_t *meta, const char *project_id, const char *object_key,
                                         const char *store, const char *locator, const fhir_call_t *call)
@@ -52,30 +48,6 @@ fhir_error_t *fhir_meta_objects_pending(apr_array_header_t **rows, fhir_meta_t *
         object->locator = fhir_pg_text(result, row, 2, call->pool);
         object->created = fhir_pg_time(result, row, 3);
         object->committed = 0;
-    }
-    PQclear(result);
-    return NULL;
-}
-
-fhir_error_t *fhir_meta_objects_unknown(apr_array_header_t **unknown, fhir_meta_t *meta, const char *store,
-                                        const apr_array_header_t *locators, const fhir_call_t *call)
-{
-    fhir_pg_parameters_t parameters = {.count = 0};
-    fhir_pg_array_t array;
-    PGresult *result;
-    *unknown = apr_array_make(call->pool, 16, sizeof(const char *));
-    if (locators->nelts == 0) {
-        return NULL;
-    }
-    fhir_pg_array_init(&array, call->pool);
-    for (int i = 0; i < locators->nelts; i++) {
-        fhir_pg_array_add_text(&array, APR_ARRAY_IDX(locators, i, const char *));
-    }
-    fhir_pg_add_text(&parameters, store);
-    fhir_pg_add_text(&parameters, fhir_pg_array_end(&array));
-    FHIR_TRY(fhir_pg_run(&result, meta, &objects_unknown, &parameters, call));
-    for (int row = 0; row < PQntuples(result); row++) {
-        APR_ARRAY_PUSH(*unknown, const char *) = fhir_pg_text(result, row, 0, call->pool);
     }
     PQclear(result);
     return NULL;

@@ -1,4 +1,5 @@
 /* Projects, clients, keys and the lists of objects. */
+#include "core/meta/object_copy.h"
 #include "meta_test.h"
 
 static void projects(void)
@@ -146,7 +147,7 @@ static void orphans(void)
     const fhir_content_t *content;
     apr_array_header_t *rows;
     apr_array_header_t *locators;
-    apr_array_header_t *unknown;
+    apr_array_header_t *known;
     const char *project;
     const char *strange = "odd\\ \"locator\", {NULL}";
     int seen = 0;
@@ -174,19 +175,21 @@ static void orphans(void)
     }
     CU_ASSERT_EQUAL(seen, 1);
     locators = apr_array_make(pool, 4, sizeof(const char *));
-    FHIR_ASSERT_OK(fhir_meta_objects_unknown(&unknown, meta, "main", locators, &call));
-    CU_ASSERT_EQUAL(unknown->nelts, 0);
+    FHIR_ASSERT_OK(fhir_meta_locators_known(&known, meta, "main", locators, &call));
+    CU_ASSERT_EQUAL(known->nelts, 0);
     APR_ARRAY_PUSH(locators, const char *) = "z-unknown";
     APR_ARRAY_PUSH(locators, const char *) = content->locator;
     APR_ARRAY_PUSH(locators, const char *) = apr_pstrcat(pool, strange, content->object_key, NULL);
     APR_ARRAY_PUSH(locators, const char *) = "a-unknown";
-    FHIR_ASSERT_OK(fhir_meta_objects_unknown(&unknown, meta, "main", locators, &call));
-    CU_ASSERT_EQUAL_FATAL(unknown->nelts, 3);
-    CU_ASSERT_STRING_EQUAL(APR_ARRAY_IDX(unknown, 0, const char *), "z-unknown");
-    CU_ASSERT_STRING_EQUAL(APR_ARRAY_IDX(unknown, 2, const char *), "a-unknown");
-    FHIR_ASSERT_OK(fhir_meta_objects_unknown(&unknown, meta, "second", locators, &call));
-    CU_ASSERT_EQUAL_FATAL(unknown->nelts, 3);
-    CU_ASSERT_STRING_EQUAL(APR_ARRAY_IDX(unknown, 1, const char *), content->locator);
+    FHIR_ASSERT_OK(fhir_meta_locators_known(&known, meta, "main", locators, &call));
+    CU_ASSERT_EQUAL_FATAL(known->nelts, 4);
+    CU_ASSERT_EQUAL(APR_ARRAY_IDX(known, 0, fhir_knowledge_t), FHIR_LOCATOR_UNKNOWN);
+    CU_ASSERT_EQUAL(APR_ARRAY_IDX(known, 1, fhir_knowledge_t), FHIR_LOCATOR_KNOWN);
+    CU_ASSERT_EQUAL(APR_ARRAY_IDX(known, 2, fhir_knowledge_t), FHIR_LOCATOR_ELSEWHERE);
+    CU_ASSERT_EQUAL(APR_ARRAY_IDX(known, 3, fhir_knowledge_t), FHIR_LOCATOR_UNKNOWN);
+    FHIR_ASSERT_OK(fhir_meta_locators_known(&known, meta, "second", locators, &call));
+    CU_ASSERT_EQUAL(APR_ARRAY_IDX(known, 1, fhir_knowledge_t), FHIR_LOCATOR_ELSEWHERE);
+    CU_ASSERT_EQUAL(APR_ARRAY_IDX(known, 2, fhir_knowledge_t), FHIR_LOCATOR_KNOWN);
 }
 
 static const fhir_unit_test_t tests[] = {
