@@ -4,6 +4,7 @@
 #include "../base/text.h"
 #include "../http/conditional.h"
 #include "../http/range.h"
+#include "content_reader.h"
 #include "outcome_map.h"
 
 #include <apr_strings.h>
@@ -82,36 +83,21 @@ static void add_headers(fhir_response_t *response, const fhir_exchange_t *exchan
     }
 }
 
-fhir_error_t *fhir_open_content(fhir_object_reader_t **reader, const fhir_exchange_t *exchange,
-                                const fhir_content_t *content, apr_off_t offset, apr_off_t length)
-{
-    fhir_call_t call = fhir_exchange_call(exchange);
-    fhir_open_store_t *store;
-    fhir_error_t *error = fhir_store_get(&store, exchange->settings->catalog, content->store, exchange->pool);
-    if (error) {
-        /* A row names a store that this node's configuration lacks: the administrator's matter, not the client's. */
-        return fhir_error_create(exchange->pool, FHIR_ERROR_UNAVAILABLE, APR_SUCCESS,
-                                 "The content is not available on this server now.", "store %s is not configured",
-                                 content->store);
-    }
-    return fhir_object_open(reader, store, content->locator, offset, length, content->size, &call);
-}
-
 fhir_error_t *fhir_add_content(fhir_response_t *response, const fhir_exchange_t *exchange,
                                const fhir_content_t *content, apr_off_t offset, apr_off_t length)
 {
-    fhir_object_reader_t *reader;
+    fhir_content_reader_t *reader;
     apr_file_t *file;
     apr_off_t file_offset;
     if (length == 0) {
         return NULL;
     }
-    FHIR_TRY(fhir_open_content(&reader, exchange, content, offset, length));
-    FHIR_TRY(fhir_object_file(&file, &file_offset, reader));
+    FHIR_TRY(fhir_content_open(&reader, exchange, content, offset, length));
+    FHIR_TRY(fhir_content_file(&file, &file_offset, reader));
     if (file) {
         fhir_response_file(response, file, file_offset, length);
     } else {
-        fhir_response_stream(response, fhir_object_read, reader, length);
+        fhir_response_stream(response, fhir_content_read, reader, length);
     }
     return NULL;
 }

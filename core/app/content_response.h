@@ -16,7 +16,5 @@ void fhir_validators(fhir_response_t *response, const fhir_binary_t *binary, int
 /* Opens [offset, offset + length) of the version's bytes and adds it as a segment. */
 fhir_error_t *fhir_add_content(fhir_response_t *response, const fhir_exchange_t *exchange,
                                const fhir_content_t *content, apr_off_t offset, apr_off_t length) FHIR_MUST_CHECK;
-fhir_error_t *fhir_open_content(fhir_object_reader_t **reader, const fhir_exchange_t *exchange,
-                                const fhir_content_t *content, apr_off_t offset, apr_off_t length) FHIR_MUST_CHECK;
 
 #endif

@@ -3,6 +3,7 @@
 
 #include "../fhir/binary_form.h"
 #include "access.h"
+#include "content_reader.h"
 #include "content_response.h"
 #include "outcome_map.h"
 #include "presign.h"
@@ -15,7 +16,7 @@
 
 /* Bytes of the store turned into base64 text; `text` holds what did not fit into the caller's buffer. */
 typedef struct base64_stream_t {
-    fhir_object_reader_t *reader;
+    fhir_content_reader_t *reader;
     fhir_base64_encoder_t encoder;
     int ended;
     char *raw;
@@ -27,7 +28,7 @@ typedef struct base64_stream_t {
 static fhir_error_t *refill(base64_stream_t *stream)
 {
     apr_size_t length = READ_SIZE;
-    FHIR_TRY(fhir_object_read(stream->reader, stream->raw, &length));
+    FHIR_TRY(fhir_content_read(stream->reader, stream->raw, &length));
     stream->text_offset = 0;
     if (length == 0) {
         stream->ended = 1;
@@ -58,7 +59,7 @@ static fhir_error_t *add_base64(fhir_response_t *response, const fhir_exchange_t
                                 const fhir_content_t *content)
 {
     base64_stream_t *stream = apr_pcalloc(exchange->pool, sizeof(*stream));
-    FHIR_TRY(fhir_open_content(&stream->reader, exchange, content, 0, content->size));
+    FHIR_TRY(fhir_content_open(&stream->reader, exchange, content, 0, content->size));
     stream->raw = apr_palloc(exchange->pool, READ_SIZE);
     stream->text = apr_palloc(exchange->pool, (apr_size_t)fhir_base64_length(READ_SIZE) + 8);
     fhir_response_stream(response, read_base64, stream, fhir_base64_length(content->size));
