@@ -23,13 +23,18 @@ fhir_open_store_t *fhir_store_find(const fhir_store_catalog_t *catalog, const ch
 static fhir_error_t *resolve(const fhir_storage_plugin_t **plugin, fhir_store_t **store, void *baton,
                              const char *store_name, apr_pool_t *pool)
 {
-    const fhir_open_store_t *found = fhir_store_find(baton, store_name);
+    const fhir_store_catalog_t *catalog = baton;
+    fhir_open_store_t *found = fhir_store_find(catalog, store_name);
     *plugin = NULL;
     *store = NULL;
     if (!found || !found->store) {
         return fhir_error_public(pool, FHIR_ERROR_INVALID,
                                  "The store '%s' is not open yet. Define it before the store that wraps it.",
                                  store_name);
+    }
+    if (catalog->opening) {
+        found->wrapped_by = catalog->opening;
+        catalog->opening->wraps_persistent |= fhir_store_is_persistent(found);
     }
     *plugin = found->plugin;
     *store = found->store;
@@ -205,7 +210,11 @@ fhir_error_t *fhir_store_open_all(fhir_store_catalog_t *catalog, apr_pool_t *poo
         fhir_error_t *error;
         store->hashers = hashers;
         apr_pool_create(&store_pool, pool);
+        store->wrapped_by = NULL;
+        store->wraps_persistent = 0;
+        catalog->opening = store;
         error = store->plugin->open(&store->store, store->config, &catalog->host, store_pool);
+        catalog->opening = NULL;
         if (error) {
             store->store = NULL;
             return fhir_store_explain(error, store, "open", pool);
@@ -231,4 +240,14 @@ fhir_error_t *fhir_store_get(fhir_open_store_t **store, const fhir_store_catalog
 const char *fhir_store_name(const fhir_open_store_t *store)
 {
     return store->name;
+}
+
+int fhir_store_is_persistent(const fhir_open_store_t *store)
+{
+    return (store->plugin->capabilities & FHIR_STORAGE_PERSISTENT) || store->wraps_persistent;
+}
+
+const char *fhir_store_wrapped_by(const fhir_open_store_t *store)
+{
+    return store->wrapped_by ? store->wrapped_by->name : NULL;
 }

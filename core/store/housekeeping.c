@@ -15,15 +15,14 @@ static int well_formed_locator(const char *locator)
     return length > 0;
 }
 
-fhir_error_t *fhir_store_new_object(const char **object_key, const char **locator, fhir_open_store_t *store,
-                                    const fhir_call_t *call)
+fhir_error_t *fhir_store_locate(const char **locator, fhir_open_store_t *store, const char *object_key,
+                                const fhir_call_t *call)
 {
     fhir_store_bridge_t bridge;
     fhir_error_t *error;
     *locator = NULL;
-    FHIR_TRY(fhir_random_hex(object_key, FHIR_STORAGE_KEY_LENGTH / 2, call->pool));
     fhir_store_bridge_init(&bridge, store, call);
-    error = store->plugin->locate(locator, store->store, *object_key, &bridge.call);
+    error = store->plugin->locate(locator, store->store, object_key, &bridge.call);
     fhir_store_bridge_done(&bridge);
     if (!error && (!*locator || !well_formed_locator(*locator))) {
         return fhir_error_create(call->pool, FHIR_ERROR_INTERNAL, APR_EGENERAL, "The store could not do this.",
@@ -31,6 +30,14 @@ fhir_error_t *fhir_store_new_object(const char **object_key, const char **locato
                                  store->name, FHIR_STORAGE_LOCATOR_MAX);
     }
     return fhir_store_explain(error, store, "locate", call->pool);
+}
+
+fhir_error_t *fhir_store_new_object(const char **object_key, const char **locator, fhir_open_store_t *store,
+                                    const fhir_call_t *call)
+{
+    *locator = NULL;
+    FHIR_TRY(fhir_random_hex(object_key, FHIR_STORAGE_KEY_LENGTH / 2, call->pool));
+    return fhir_store_locate(locator, store, *object_key, call);
 }
 
 fhir_error_t *fhir_object_stat(fhir_object_info_t *info, fhir_open_store_t *store, const char *locator,

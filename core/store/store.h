@@ -32,6 +32,14 @@ fhir_error_t *fhir_store_open_all(fhir_store_catalog_t *catalog, apr_pool_t *poo
 fhir_error_t *fhir_store_get(fhir_open_store_t **store, const fhir_store_catalog_t *catalog, const char *name,
                              apr_pool_t *pool) FHIR_MUST_CHECK;
 const char *fhir_store_name(const fhir_open_store_t *store);
+/* Other processes see what is in it, and it outlives them; so does what it wraps. Known once it is open. */
+int fhir_store_is_persistent(const fhir_open_store_t *store);
+/* The store that has opened this one to wrap it (encryption, mirror): the objects in here are that store's. NULL: none.
+ * Known once all are open. */
+const char *fhir_store_wrapped_by(const fhir_open_store_t *store);
+/* Where the object with this key is or would be in the store. */
+fhir_error_t *fhir_store_locate(const char **locator, fhir_open_store_t *store, const char *object_key,
+                                const fhir_call_t *call) FHIR_MUST_CHECK;
 /* A new random object key and where it will be. */
 fhir_error_t *fhir_store_new_object(const char **object_key, const char **locator, fhir_open_store_t *store,
                                     const fhir_call_t *call) FHIR_MUST_CHECK;

@@ -14,6 +14,7 @@ struct fhir_store_catalog_t {
     apr_array_header_t *plugins; /* of const fhir_storage_plugin_t *: our own copies */
     apr_array_header_t *stores;  /* of fhir_open_store_t * */
     int open;
+    fhir_open_store_t *opening; /* the store whose `open` runs now, else NULL */
     fhir_storage_host_t host;
 };
 
@@ -21,7 +22,9 @@ struct fhir_open_store_t {
     const char *name;
     const fhir_storage_plugin_t *plugin;
     fhir_store_config_t *config;
-    fhir_store_t *store;     /* NULL unless open */
+    fhir_store_t *store; /* NULL unless open */
+    fhir_open_store_t *wrapped_by;
+    int wraps_persistent;
     fhir_hashers_t *hashers; /* shared by all stores of the process; NULL unless open */
 };
 
