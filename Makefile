@@ -149,7 +149,7 @@ $(foreach program,$(UNIT_PROGRAMS),$(eval $(program): $(call plugin_test_objects
 $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(CORE_ARCHIVE) $(COMMON_ARCHIVE)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
-	$(Q)$(LINK) -pie $(DEFS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(CORE_LIBS) -lcunit \
+	$(Q)$(LINK) -pie $(DEFS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(CORE_LIBS) $(PLUGIN_LIBS) -lcunit \
 	    $(foreach plugin,$(call plugin_of_test,$@),$(PLUGIN_LIBS_$(plugin))) $(APR_LIBS)
 
 .PHONY: unit-programs
