@@ -67,6 +67,7 @@ CORE_LIBS := -lpq -lcurl -ljansson -lcrypto -lcrypt -lz
 PLUGIN_LIBS := -lcurl -lssl -lcrypto
 # A plugin with libraries of its own names them here: PLUGIN_LIBS_name. One whose libraries leave destructors behind
 # must stay mapped over a restart of httpd: PLUGIN_LIBS_name += -Wl,-z,nodelete
+PLUGIN_LIBS_libs3 := -ls3 -Wl,-z,nodelete
 PLUGIN_LIBS_s3 := -ljansson -Wl,-z,nodelete
 
 # ---- Sources ----
@@ -74,7 +75,10 @@ CORE_SOURCES := $(sort $(wildcard core/*/*.c))
 HTTPD_SOURCES := $(sort $(wildcard httpd/*.c) $(wildcard mod_fhir_binary.c))
 CLI_SOURCES := $(sort $(wildcard cli/*.c))
 COMMON_SOURCES := $(sort $(wildcard storage-plugins/common/*.c))
-PLUGINS := $(filter-out common,$(sort $(foreach file,$(wildcard storage-plugins/*/*.c),$(word 2,$(subst /, ,$(file))))))
+# What a plugin needs that not everybody has; it is left out where that is missing.
+LIBS3_HEADER := $(firstword $(wildcard /usr/include/libs3.h /usr/local/include/libs3.h))
+PLUGINS_LEFT_OUT := $(if $(LIBS3_HEADER),,libs3)
+PLUGINS := $(filter-out common $(PLUGINS_LEFT_OUT),$(sort $(foreach file,$(wildcard storage-plugins/*/*.c),$(word 2,$(subst /, ,$(file))))))
 UNIT_SOURCES := $(sort $(wildcard tests/unit/test_*.c))
 
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
@@ -89,6 +93,7 @@ UNIT_PROGRAMS := $(UNIT_SOURCES:tests/unit/%.c=$(BUILD)/tests/unit/%)
 
 .PHONY: all
 all: $(CORE_ARCHIVE) $(PLUGIN_OBJECTS) $(MODULE) $(CLI) ## Build the module, the plugins and fhirbinctl (default)
+	$(if $(PLUGINS_LEFT_OUT),@echo 'make: without the plugin libs3: libs3.h is not there (Debian: libs3-dev)',@:)
 
 # ---- Compiling ----
 # Compiled anew when the compiler or a flag changes.

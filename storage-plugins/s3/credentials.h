@@ -4,13 +4,7 @@
 #define FHIR_S3_CREDENTIALS_H
 
 #include "../common/http.h"
-
-typedef struct s3_credentials_t {
-    const char *access_key_id;
-    const char *secret_access_key;
-    const char *session_token; /* NULL: none */
-    apr_time_t expires;        /* 0: never */
-} s3_credentials_t;
+#include "../common/s3_keys.h"
 
 typedef struct s3_credential_config_t s3_credential_config_t; /* made in configure, before fork */
 typedef struct s3_credential_source_t s3_credential_source_t; /* one per open store; thread-safe */

@@ -4,8 +4,6 @@
 
 #include "credentials.h"
 
-#include <sys/stat.h>
-
 typedef enum s3_source_kind_t {
     S3_FROM_FILE,
     S3_FROM_ENVIRONMENT,
@@ -23,15 +21,6 @@ struct s3_credential_config_t {
     const char *token;      /* Authorization for the container's endpoint, may be NULL */
     const char *token_file; /* the same, read again for each request; may be NULL */
 };
-
-/* The whole file, at most 64 KiB, NUL-terminated and without a NUL inside. Any errno is a fhir_plugin_system_error. */
-fhir_error_t *s3_read_small_file(const char **text, struct stat *stamp, const char *path,
-                                 apr_pool_t *pool) FHIR_MUST_CHECK;
-/* The keys of a profile. INVALID says what to do about the file. */
-fhir_error_t *s3_read_credentials_file(s3_credentials_t *keys, struct stat *stamp, const char *path,
-                                       const char *profile, apr_pool_t *pool) FHIR_MUST_CHECK;
-/* Can the file be other than it was? 0 too if it can't be seen. */
-int s3_file_changed(const struct stat *stamp, const char *path);
 
 /* From the environment: where the container's endpoint is. *found is 0 if nothing is set. INVALID unless keys may be
  * asked for there. */

@@ -17,22 +17,6 @@ static fhir_error_t *invalid(const char *what, apr_pool_t *pool)
                              "can't be signed: %s", what);
 }
 
-static int is_visible(const char *text)
-{
-    for (; *text; text++) {
-        if (*text <= ' ' || *text > '~') {
-            return 0;
-        }
-    }
-    return 1;
-}
-
-/* 1 to `most` visible characters and none of `without`. */
-static int is_word(const char *text, apr_size_t most, const char *without)
-{
-    return text && *text && strnlen(text, most + 1) <= most && is_visible(text) && !text[strcspn(text, without)];
-}
-
 static int is_header_value(const char *value)
 {
     if (!value || strnlen(value, MAX_VALUE + 1) > MAX_VALUE) {
@@ -57,7 +41,7 @@ static fhir_error_t *check_headers(const apr_array_header_t *headers, apr_pool_t
     int i;
     for (i = 0; headers && i < headers->nelts; i++) {
         const fhir_http_header_t *header = &APR_ARRAY_IDX(headers, i, fhir_http_header_t);
-        if (i == MAX_PAIRS || !is_word(header->name, MAX_NAME, ":;,\"") || !is_header_value(header->value)) {
+        if (i == MAX_PAIRS || !s3_is_word(header->name, MAX_NAME, ":;,\"") || !is_header_value(header->value)) {
             return invalid("a header", pool);
         }
         if (!strcasecmp(header->name, "host")) {
@@ -83,10 +67,10 @@ static fhir_error_t *check_parameters(const apr_array_header_t *parameters, apr_
 
 fhir_error_t *s3_check_request(const s3_request_t *request, apr_pool_t *pool)
 {
-    if (!is_word(request->method, 16, ":/?#")) {
+    if (!s3_is_word(request->method, 16, ":/?#")) {
         return invalid("the method", pool);
     }
-    if (!is_word(request->scheme, 8, ":/?#") || !is_word(request->host, MAX_HOST, "/?#@\\,")) {
+    if (!s3_is_word(request->scheme, 8, ":/?#") || !s3_is_word(request->host, MAX_HOST, "/?#@\\,")) {
         return invalid("the host", pool);
     }
     if (!request->path || *request->path != '/' || strnlen(request->path, MAX_PATH + 1) > MAX_PATH) {
@@ -99,24 +83,10 @@ fhir_error_t *s3_check_request(const s3_request_t *request, apr_pool_t *pool)
     return check_headers(request->headers, pool);
 }
 
-fhir_error_t *s3_check_keys(const s3_credentials_t *keys, apr_pool_t *pool)
-{
-    if (!is_word(keys->access_key_id, 256, "/,;=&")) {
-        return invalid("the access key id", pool);
-    }
-    if (!is_word(keys->secret_access_key, 512, "")) {
-        return invalid("the secret access key", pool);
-    }
-    if (keys->session_token && !is_word(keys->session_token, MAX_VALUE, "")) {
-        return invalid("the session token", pool);
-    }
-    return NULL;
-}
-
 fhir_error_t *s3_check_signer(const s3_signer_t *signer, apr_pool_t *pool)
 {
     FHIR_TRY(s3_check_keys(&signer->credentials, pool));
-    if (!is_word(signer->region, 64, "/,;=&") || !is_word(signer->service, 64, "/,;=&")) {
+    if (!s3_is_word(signer->region, 64, "/,;=&") || !s3_is_word(signer->service, 64, "/,;=&")) {
         return invalid("the region", pool);
     }
     if (signer->now < 0 || signer->now >= apr_time_from_sec(APR_INT64_C(253402300800))) {

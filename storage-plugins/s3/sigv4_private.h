@@ -22,8 +22,6 @@ const char *s3_canonical_text(const s3_canonical_t *canonical, const s3_request_
 
 /* INVALID unless everything that is signed can be sent as it was signed, and is within its limits. */
 fhir_error_t *s3_check_request(const s3_request_t *request, apr_pool_t *pool) FHIR_MUST_CHECK;
-/* INVALID, and its detail says which one, unless keys and token can be sent. */
-fhir_error_t *s3_check_keys(const s3_credentials_t *keys, apr_pool_t *pool) FHIR_MUST_CHECK;
 fhir_error_t *s3_check_signer(const s3_signer_t *signer, apr_pool_t *pool) FHIR_MUST_CHECK;
 
 void s3_date(char date[S3_DATE_LENGTH + 1], apr_time_t time);

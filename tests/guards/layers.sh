@@ -21,6 +21,7 @@ CORE = {
 LIBRARIES = {
     r"libpq-fe\.h|postgres": ["core/meta/"],
     r"curl/": ["core/fetch/", "storage-plugins/common/", "storage-plugins/s3/", "storage-plugins/azure/"],
+    r"libs3\.h": ["storage-plugins/libs3/"],
     r"cjose/": ["core/auth/"],
     r"jansson\.h": ["core/auth/", "core/fhir/", "core/meta/", "core/base/", "core/fetch/", "core/app/", "cli/",
                     "storage-plugins/common/", "storage-plugins/s3/", "storage-plugins/azure/"],

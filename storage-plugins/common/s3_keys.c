@@ -1,6 +1,6 @@
-/* An AWS credentials file: profiles in brackets, a key and a value on each line. */
-#include "credentials_private.h"
-#include "sigv4_private.h"
+/* Keys of S3 servers: what they may look like, and the AWS credentials file with its profiles in brackets, a name and a
+ * value on each line. */
+#include "s3_keys.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,6 +9,44 @@
 #include <unistd.h>
 
 #define MAX_FILE 65536
+#define MAX_TOKEN 16384
+
+/* ---- what keys look like ---- */
+
+static int is_visible(const char *text)
+{
+    for (; *text; text++) {
+        if (*text <= ' ' || *text > '~') {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+int s3_is_word(const char *text, apr_size_t most, const char *without)
+{
+    return text && *text && strnlen(text, most + 1) <= most && is_visible(text) && !text[strcspn(text, without)];
+}
+
+static fhir_error_t *bad_key(const char *what, apr_pool_t *pool)
+{
+    return fhir_error_create(pool, FHIR_ERROR_INVALID, APR_EINVAL, "This request can't be sent to the store.",
+                             "can't be signed: %s", what);
+}
+
+fhir_error_t *s3_check_keys(const s3_credentials_t *keys, apr_pool_t *pool)
+{
+    if (!s3_is_word(keys->access_key_id, 256, "/,;=&")) {
+        return bad_key("the access key id", pool);
+    }
+    if (!s3_is_word(keys->secret_access_key, 512, "")) {
+        return bad_key("the secret access key", pool);
+    }
+    if (keys->session_token && !s3_is_word(keys->session_token, MAX_TOKEN, "")) {
+        return bad_key("the session token", pool);
+    }
+    return NULL;
+}
 
 /* ---- reading ---- */
 
