@@ -28,6 +28,7 @@ struct fhir_store_t {
     pthread_mutex_t mutex; /* guards what follows */
     S3RequestContext *idle[LIBS3_IDLE_MAX];
     int idle_count;
+    fhir_writer_t *sending;
 };
 
 /* One request and what came of it. */

@@ -24,6 +24,7 @@ struct fhir_writer_t {
     apr_off_t sent;
     int failed; /* errno of reading what was gathered */
     char content_md5[32];
+    fhir_writer_t *next; /* in the store's list of those that are being sent */
 };
 
 static fhir_error_t *too_large(apr_pool_t *pool, apr_off_t limit)
@@ -181,7 +182,34 @@ static fhir_error_t *finish_md5(fhir_writer_t *writer, apr_pool_t *pool)
     return NULL;
 }
 
-/* There is no conditional PUT in this protocol: whoever writes the same random key in between is not seen. */
+/* There is no conditional PUT in this protocol. Of writers of the same random key in one process the first one wins;
+ * that another process writes it in between is not seen. */
+static int claim_key(fhir_writer_t *writer)
+{
+    fhir_store_t *store = writer->store;
+    fhir_writer_t *other;
+    pthread_mutex_lock(&store->mutex);
+    for (other = store->sending; other && strcmp(other->locator, writer->locator); other = other->next) {
+    }
+    if (!other) {
+        writer->next = store->sending;
+        store->sending = writer;
+    }
+    pthread_mutex_unlock(&store->mutex);
+    return !other;
+}
+
+static void release_key(fhir_writer_t *writer)
+{
+    fhir_writer_t **place = &writer->store->sending;
+    pthread_mutex_lock(&writer->store->mutex);
+    while (*place != writer) {
+        place = &(*place)->next;
+    }
+    *place = writer->next;
+    pthread_mutex_unlock(&writer->store->mutex);
+}
+
 static fhir_error_t *check_absent(fhir_writer_t *writer, const fhir_store_call_t *call)
 {
     libs3_request_t request;
@@ -214,6 +242,7 @@ fhir_error_t *libs3_writer_commit(fhir_object_info_t *info, fhir_writer_t *write
 {
     apr_pool_t *pool = call->result_pool;
     libs3_request_t request;
+    fhir_error_t *error;
     if (writer->state != WRITER_OPEN) {
         return fhir_plugin_writer_ended(pool);
     }
@@ -222,8 +251,15 @@ fhir_error_t *libs3_writer_commit(fhir_object_info_t *info, fhir_writer_t *write
         return fhir_plugin_wrong_length(pool, writer->length, writer->expected_length);
     }
     FHIR_TRY(finish_md5(writer, pool));
-    FHIR_TRY(check_absent(writer, call));
-    FHIR_TRY(send_all(&request, writer, call));
+    if (!claim_key(writer)) {
+        return fhir_plugin_exists(pool);
+    }
+    error = check_absent(writer, call);
+    if (!error) {
+        error = send_all(&request, writer, call);
+    }
+    release_key(writer);
+    FHIR_TRY(error);
     request.content_length = writer->length;
     request.modified = apr_time_now();
     libs3_fill_info(info, &request, pool);

@@ -1,8 +1,9 @@
 /* Runs the conformance suite on one plugin.
  *
- *     run --plugin PATH --name NAME [--option KEY=VALUE]...
+ *     run [--label TEXT] --plugin PATH --name NAME [--store NAME] [--option KEY=VALUE]...
  *
- * A plugin that wraps another comes last, after the same arguments for that one; each store is called as its plugin:
+ * A plugin that wraps others comes last, after the same arguments for those. A store is called as its plugin, unless
+ * --store says otherwise. The label is what the count is printed for, else the last plugin's name.
  *
  *     run --plugin memory.so --name memory --plugin faulty.so --name faulty --option inner=memory */
 #include "conformance.h"
@@ -14,6 +15,7 @@
 typedef struct definition_t {
     const char *path;
     const char *name;
+    const char *store;
     const char *options[OPTIONS_MAX];
     int option_count;
 } definition_t;
@@ -31,21 +33,45 @@ static void must(fhir_error_t *error)
     }
 }
 
-static void define(const definition_t *definition)
+/* A plugin is loaded once, for any number of stores. */
+static int seen_before(const char *name)
+{
+    static const char *names[8];
+    size_t i;
+    for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (!names[i]) {
+            names[i] = name;
+            return 0;
+        }
+        if (!strcmp(names[i], name)) {
+            return 1;
+        }
+    }
+    stop("too many plugins", "");
+    return 0;
+}
+
+static void define(definition_t *definition)
 {
     if (!definition->path || !definition->name) {
         stop("--plugin PATH and --name NAME belong together", "");
     }
-    must(fhir_store_plugin_load(suite.catalog, definition->name, definition->path));
-    must(fhir_store_define(suite.catalog, definition->name, definition->name, definition->options,
+    if (!definition->store) {
+        definition->store = definition->name;
+    }
+    if (!seen_before(definition->name)) {
+        must(fhir_store_plugin_load(suite.catalog, definition->name, definition->path));
+    }
+    must(fhir_store_define(suite.catalog, definition->store, definition->name, definition->options,
                            definition->option_count));
 }
 
-/* Returns the name of the last store. */
-static const char *define_all(int argc, const char *const *argv)
+/* The last store. */
+static definition_t define_all(const char **label, int argc, const char *const *argv)
 {
     definition_t definition = {0};
     int i;
+    *label = NULL;
     for (i = 1; i + 1 < argc; i += 2) {
         if (!strcmp(argv[i], "--plugin")) {
             if (definition.path) {
@@ -55,6 +81,10 @@ static const char *define_all(int argc, const char *const *argv)
             definition.path = argv[i + 1];
         } else if (!strcmp(argv[i], "--name")) {
             definition.name = argv[i + 1];
+        } else if (!strcmp(argv[i], "--store")) {
+            definition.store = argv[i + 1];
+        } else if (!strcmp(argv[i], "--label")) {
+            *label = argv[i + 1];
         } else if (!strcmp(argv[i], "--option") && definition.option_count < OPTIONS_MAX) {
             definition.options[definition.option_count++] = argv[i + 1];
         } else {
@@ -62,7 +92,7 @@ static const char *define_all(int argc, const char *const *argv)
         }
     }
     define(&definition);
-    return definition.name;
+    return definition;
 }
 
 static void set_up(void)
@@ -83,7 +113,7 @@ static void add_cases(const char *name, const case_t *cases)
     }
 }
 
-static int run_cases(const char *name)
+static int run_cases(const char *label)
 {
     unsigned failed;
     CU_initialize_registry();
@@ -100,7 +130,7 @@ static int run_cases(const char *name)
         CU_basic_show_failures(CU_get_failure_list());
         printf("\n");
     }
-    printf("conformance %s: %u passed, %u failed\n", name, CU_get_number_of_tests_run() - failed, failed);
+    printf("conformance %s: %u passed, %u failed\n", label, CU_get_number_of_tests_run() - failed, failed);
     CU_cleanup_registry();
     return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
@@ -109,18 +139,19 @@ int main(int argc, const char *const *argv)
 {
     apr_pool_t *root;
     apr_pool_t *process;
-    const char *name;
+    const char *label;
+    definition_t last;
     int result;
     apr_initialize();
     apr_pool_create(&root, NULL);
     suite.catalog = fhir_store_catalog_create(root);
-    name = define_all(argc, argv);
+    last = define_all(&label, argc, argv);
     apr_pool_create(&process, root);
     must(fhir_store_open_all(suite.catalog, process));
-    must(fhir_store_get(&suite.store, suite.catalog, name, process));
+    must(fhir_store_get(&suite.store, suite.catalog, last.store, process));
     suite.plugin = suite.store->plugin;
     suite.raw = suite.store->store;
-    result = run_cases(name);
+    result = run_cases(label ? label : last.name);
     apr_pool_destroy(root);
     apr_terminate();
     return result;
