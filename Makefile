@@ -68,6 +68,7 @@ PLUGIN_LIBS := -lcurl -lssl -lcrypto
 # A plugin with libraries of its own names them here: PLUGIN_LIBS_name. One whose libraries leave destructors behind
 # must stay mapped over a restart of httpd: PLUGIN_LIBS_name += -Wl,-z,nodelete
 PLUGIN_LIBS_libs3 := -ls3 -Wl,-z,nodelete
+PLUGIN_LIBS_azure := -ljansson -Wl,-z,nodelete
 PLUGIN_LIBS_s3 := -ljansson -Wl,-z,nodelete
 
 # ---- Sources ----

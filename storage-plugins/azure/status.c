@@ -1,0 +1,95 @@
+/* What Azure's answers mean. Its own code, in x-ms-error-code, says more than the status. */
+#include "azure.h"
+
+#include <apr_date.h>
+#include <string.h>
+
+typedef struct meaning_t {
+    const char *code;
+    fhir_error_code_t meaning;
+    const char *public_text;
+} meaning_t;
+
+static const char misconfigured[] = "The store is not usable as configured. Tell the operator of this server.";
+static const char interrupted[] = "The upload was interrupted; send it again.";
+static const char exists[] = "An object with this key is in the store already.";
+static const char kept[] = "The store does not permit to remove this object. Tell the operator of this server.";
+static const char damaged[] = "The content was damaged on its way to the store; send it again.";
+
+/* Where the status alone would mean something else. */
+static const meaning_t meanings[] = {
+    {"ContainerNotFound", FHIR_ERROR_DENIED, misconfigured},
+    {"ContainerDisabled", FHIR_ERROR_DENIED, misconfigured},
+    {"ContainerBeingDeleted", FHIR_ERROR_UNAVAILABLE, misconfigured},
+    {"AccountIsDisabled", FHIR_ERROR_DENIED, misconfigured},
+    {"AccountBeingCreated", FHIR_ERROR_UNAVAILABLE, misconfigured},
+    {"BlobImmutableDueToPolicy", FHIR_ERROR_DENIED, kept},
+    {"LeaseIdMissing", FHIR_ERROR_DENIED, kept},
+    {"LeaseAlreadyPresent", FHIR_ERROR_DENIED, kept},
+    {"BlobArchived", FHIR_ERROR_UNSUPPORTED, "The object is archived and can't be read. Tell the operator."},
+    {"BlobBeingRehydrated", FHIR_ERROR_UNAVAILABLE, "The object comes back from the archive; try again later."},
+    {"BlobUsesCustomerSpecifiedEncryption", FHIR_ERROR_DENIED, misconfigured},
+    {"BlobDoesNotUseCustomerSpecifiedEncryption", FHIR_ERROR_DENIED, misconfigured},
+    {"BlobCustomerSpecifiedEncryptionMismatch", FHIR_ERROR_DENIED, misconfigured},
+    {"BlobAlreadyExists", FHIR_ERROR_EXISTS, exists},
+    {"BlobOverwritten", FHIR_ERROR_EXISTS, exists},
+    {"ConditionNotMet", FHIR_ERROR_EXISTS, exists},
+    {"TargetConditionNotMet", FHIR_ERROR_EXISTS, exists},
+    {"UnauthorizedBlobOverwrite", FHIR_ERROR_EXISTS, exists},
+    {"InvalidBlockList", FHIR_ERROR_UNAVAILABLE, interrupted},
+    {"BlockCountExceedsLimit", FHIR_ERROR_UNAVAILABLE, interrupted},
+    {"Md5Mismatch", FHIR_ERROR_CORRUPT, damaged},
+    {"Crc64Mismatch", FHIR_ERROR_CORRUPT, damaged},
+    {"OperationTimedOut", FHIR_ERROR_UNAVAILABLE, "The store did not answer in time; try again."},
+    {"InternalError", FHIR_ERROR_UNAVAILABLE, "The store is overloaded or unreachable; try again."},
+    {"RequestBodyTooLarge", FHIR_ERROR_TOO_LARGE, "The content is larger than the store can keep."},
+    {"BlockListTooLong", FHIR_ERROR_TOO_LARGE, "The content is larger than the store can keep."},
+};
+
+const char *azure_code(const fhir_http_response_t *response)
+{
+    const char *code = response->headers ? apr_table_get(response->headers, "x-ms-error-code") : NULL;
+    return code ? code : "";
+}
+
+apr_int64_t azure_clock_skew(const fhir_http_response_t *response)
+{
+    const char *date = response->headers ? apr_table_get(response->headers, "Date") : NULL;
+    apr_time_t theirs = date ? apr_date_parse_http(date) : APR_DATE_BAD;
+    return theirs == APR_DATE_BAD ? 0 : apr_time_sec(apr_time_now() - theirs);
+}
+
+/* 409 means many things here, and not that the object is there. */
+static void other_conflict(fhir_error_t *error, const char *code)
+{
+    if (error->code == FHIR_ERROR_EXISTS && *code) {
+        error->code = FHIR_ERROR_INTERNAL;
+        error->public_text = "The store failed unexpectedly. Tell the operator of this server.";
+    }
+}
+
+fhir_error_t *azure_status_error(const fhir_http_response_t *response, const azure_request_t *request, apr_pool_t *pool)
+{
+    const char *code = azure_code(response);
+    fhir_error_t *error = fhir_http_status_error(response, request->operation, *code ? code : NULL, pool);
+    size_t i;
+    if (!error) {
+        return NULL;
+    }
+    for (i = 0; i < sizeof(meanings) / sizeof(meanings[0]); i++) {
+        if (!strcmp(code, meanings[i].code)) {
+            error->code = meanings[i].meaning;
+            error->public_text = meanings[i].public_text;
+            if (error->retry == FHIR_RETRY_NO && error->code == FHIR_ERROR_UNAVAILABLE) {
+                error->retry = FHIR_RETRY_YES;
+            }
+            return error;
+        }
+    }
+    other_conflict(error, code);
+    if (response->status == 403) {
+        error->detail = apr_psprintf(pool, "%s (our clock is %" APR_INT64_T_FMT " s ahead of the store's)",
+                                     error->detail ? error->detail : request->operation, azure_clock_skew(response));
+    }
+    return error;
+}
