@@ -56,7 +56,7 @@ static void no_symbol(void)
 
 static void null_descriptor(void)
 {
-    refused("null_descriptor", "refuses to work with storage ABI 1.0");
+    refused("null_descriptor", "refuses to work with storage ABI 1.1");
 }
 
 static void wrong_magic(void)
@@ -66,12 +66,12 @@ static void wrong_magic(void)
 
 static void older_major(void)
 {
-    refused("older_major", "built for storage ABI 0.0, this module speaks 1.0. Install the plugin's newer version");
+    refused("older_major", "built for storage ABI 0.1, this module speaks 1.1. Install the plugin's newer version");
 }
 
 static void newer_minor(void)
 {
-    refused("newer_minor", "built for storage ABI 1.1, this module speaks 1.0. Install a newer mod_fhir_binary");
+    refused("newer_minor", "built for storage ABI 1.2, this module speaks 1.1. Install a newer mod_fhir_binary");
 }
 
 static void small_struct(void)
@@ -102,6 +102,27 @@ static void file_without_callback(void)
 static void callback_without_file(void)
 {
     refused("callback_without_file", "does not say CAN_FILE");
+}
+
+static void presign_without_callback(void)
+{
+    refused("presign_without_callback", "lacks the callback presign");
+}
+
+static void callback_without_presign(void)
+{
+    refused("callback_without_presign", "does not say CAN_PRESIGN");
+}
+
+/* What ABI 1.0 did not know is NULL, whatever comes behind its descriptor. */
+static void older_minor(void)
+{
+    ASSERT_OK(load("older_minor"));
+    ASSERT_OK(fhir_store_define(suite.catalog, "store", "older_minor", NULL, 0));
+    ASSERT_OK(fhir_store_open_all(suite.catalog, suite.pool));
+    ASSERT_OK(fhir_store_get(&suite.store, suite.catalog, "store", suite.pool));
+    CU_ASSERT_PTR_NULL(suite.store->plugin->presign);
+    CU_ASSERT_FALSE(fhir_store_can_presign(suite.catalog, "store"));
 }
 
 static void future_capability(void)
@@ -136,6 +157,9 @@ static const case_t cases[] = {
     {"bad name", bad_name},
     {"file without callback", file_without_callback},
     {"callback without file", callback_without_file},
+    {"presign without callback", presign_without_callback},
+    {"callback without presign", callback_without_presign},
+    {"older minor", older_minor},
     {"future capability", future_capability},
     {"empty locator", empty_locator},
     {NULL, NULL},

@@ -1,4 +1,4 @@
-/* The storage ABI 1.0 as bytes: a plugin that was built years ago must find everything where it was. Lines are only
+/* The storage ABI as bytes: a plugin that was built years ago must find everything where it was. Lines are only
  * added here, for members that are appended. */
 #include "tests/unit/unit.h"
 
@@ -35,7 +35,9 @@ static void test_plugin(void)
     AT(fhir_storage_plugin_t, stat, 152);
     AT(fhir_storage_plugin_t, remove, 160);
     AT(fhir_storage_plugin_t, list, 168);
-    CU_ASSERT(sizeof(fhir_storage_plugin_t) >= 176);
+    /* 1.1 */
+    AT(fhir_storage_plugin_t, presign, 176);
+    CU_ASSERT(sizeof(fhir_storage_plugin_t) >= 184);
 }
 
 static void test_call(void)
@@ -75,6 +77,22 @@ static void test_values(void)
     AT(fhir_storage_host_t, resolve, 24);
 }
 
+/* Since 1.1. */
+static void test_presign(void)
+{
+    AT(fhir_store_presign_request_t, struct_size, 0);
+    AT(fhir_store_presign_request_t, locator, 8);
+    AT(fhir_store_presign_request_t, write, 16);
+    AT(fhir_store_presign_request_t, expires, 24);
+    AT(fhir_store_presign_request_t, content_type, 32);
+    AT(fhir_store_presign_request_t, content_disposition, 40);
+    AT(fhir_store_presign_request_t, cache_control, 48);
+    AT(fhir_store_presigned_t, struct_size, 0);
+    AT(fhir_store_presigned_t, url, 8);
+    AT(fhir_store_presigned_t, headers, 16);
+    AT(fhir_store_presigned_t, header_count, 24);
+}
+
 /* The error crosses the line as well. */
 static void test_error(void)
 {
@@ -92,6 +110,8 @@ static void test_error(void)
 static void test_numbers(void)
 {
     CU_ASSERT_EQUAL(FHIR_STORAGE_MAGIC, 0x46485342u);
+    CU_ASSERT_EQUAL(FHIR_STORAGE_ABI_MAJOR, 1);
+    CU_ASSERT_EQUAL(FHIR_STORAGE_ABI_MINOR, 1);
     CU_ASSERT_EQUAL(FHIR_STORAGE_CAN_FILE, 1);
     CU_ASSERT_EQUAL(FHIR_STORAGE_CAN_PRESIGN, 2);
     CU_ASSERT_EQUAL(FHIR_STORAGE_CAN_COPY, 4);
@@ -122,13 +142,19 @@ static void test_plugin(void)
 }
 #define test_call test_plugin
 #define test_values test_plugin
+#define test_presign test_plugin
 #define test_error test_plugin
 #define test_numbers test_plugin
 #endif
 
 static const fhir_unit_test_t tests[] = {
-    {"plugin", test_plugin}, {"call", test_call},       {"values", test_values},
-    {"error", test_error},   {"numbers", test_numbers}, {NULL, NULL},
+    {"plugin", test_plugin},
+    {"call", test_call},
+    {"values", test_values},
+    {"presign", test_presign},
+    {"error", test_error},
+    {"numbers", test_numbers},
+    {NULL, NULL},
 };
 
 FHIR_UNIT_MAIN("abi_layout", tests)
