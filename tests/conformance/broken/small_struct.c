@@ -9,6 +9,6 @@ FHIR_STORAGE_EXPORT const fhir_storage_plugin_t *fhir_storage_plugin(const fhir_
 {
     static fhir_storage_plugin_t plugin = WHOLE_PLUGIN("small_struct");
     (void)host;
-    plugin.struct_size -= sizeof(plugin.list);
+    plugin.struct_size = offsetof(fhir_storage_plugin_t, list);
     return &plugin;
 }
