@@ -7,8 +7,8 @@
 
 #define HEAD_MAX ((apr_size_t)64 * 1024)
 #define FIRST_ROOM ((apr_size_t)1024)
-/* At least what libcurl has at hand at a time. */
-#define SPARE_SIZE ((apr_size_t)128 * 1024)
+/* As much as libcurl receives at a time. */
+#define SPARE_SIZE ((apr_size_t)64 * 1024)
 
 /* 0: over the limit or no memory. There is always room for a NUL behind the bytes. */
 static int append(fhir_http_text_t *text, const char *bytes, apr_size_t length, apr_size_t limit)
