@@ -19,6 +19,9 @@
 #define AT_LENGTH 16
 #define AT_KEY 24
 
+/* With SHA_256 a checksum of the header is its end, in this and any later version. */
+#define AT_CHECKSUM (FHIR_SEALED_HEADER - (int)FHIR_SEALED_TAG)
+
 static const char magic[AT_VERSION] = {'F', 'H', 'I', 'R', 'S', 'E', 'A', 'L'};
 static const unsigned char zeros[AT_LENGTH - AT_ZEROS];
 
@@ -84,6 +87,22 @@ static apr_uint64_t get_number(const unsigned char *bytes)
     return number;
 }
 
+static int header_checksum(unsigned char tag[FHIR_SEALED_TAG], const unsigned char *bytes)
+{
+    unsigned char digest[SHA256_LENGTH];
+    if (EVP_Digest(bytes, AT_CHECKSUM, digest, NULL, EVP_sha256(), NULL) != 1) {
+        return 0;
+    }
+    memcpy(tag, digest, FHIR_SEALED_TAG);
+    return 1;
+}
+
+static int has_checksum(const unsigned char *bytes)
+{
+    unsigned char tag[FHIR_SEALED_TAG];
+    return header_checksum(tag, bytes) && !memcmp(tag, bytes + AT_CHECKSUM, sizeof(tag));
+}
+
 void fhir_sealed_header_make(fhir_sealed_header_t *header, fhir_sealed_algorithm_t algorithm, const char *object_key,
                              apr_off_t announced_length)
 {
@@ -96,6 +115,9 @@ void fhir_sealed_header_make(fhir_sealed_header_t *header, fhir_sealed_algorithm
     memcpy(header->bytes + AT_KEY, object_key, FHIR_STORAGE_KEY_LENGTH);
     memcpy(header->object_key, object_key, FHIR_STORAGE_KEY_LENGTH);
     header->announced_length = announced_length < 0 ? -1 : announced_length;
+    if (algorithm == FHIR_SEALED_SHA_256) {
+        (void)header_checksum(header->bytes + AT_CHECKSUM, header->bytes);
+    }
 }
 
 fhir_error_t *fhir_sealed_damaged(apr_pool_t *pool, const char *what)
@@ -112,6 +134,9 @@ fhir_error_t *fhir_sealed_header_parse(fhir_sealed_header_t *header, const unsig
     memcpy(header->bytes, bytes, sizeof(header->bytes));
     if (memcmp(bytes, magic, sizeof(magic))) {
         return fhir_sealed_damaged(pool, "the object does not begin with the header of a sealed object");
+    }
+    if (algorithm == FHIR_SEALED_SHA_256 && !has_checksum(bytes)) {
+        return fhir_sealed_damaged(pool, "the header does not have its checksum");
     }
     if (bytes[AT_VERSION] != VERSION) {
         return fhir_error_create(pool, FHIR_ERROR_UNSUPPORTED, APR_EGENERAL,

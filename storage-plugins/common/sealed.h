@@ -81,7 +81,7 @@ typedef struct fhir_sealed_store_t {
     const fhir_storage_plugin_t *plugin;
     fhir_store_t *store;
     fhir_sealed_algorithm_t algorithm;
-    /* Verifies the algorithm's part of the header and finds the data key (if the algorithm has one). */
+    /* Finds the data key and verifies the algorithm's part of the header. NULL: the algorithm has no key. */
     fhir_error_t *(*unlock)(unsigned char data_key[FHIR_SEALED_DATA_KEY], void *baton,
                             const fhir_sealed_header_t *header, const fhir_store_call_t *call);
     void *unlock_baton;

@@ -181,7 +181,8 @@ static fhir_error_t *check_lengths(fhir_sealed_reader_t *reader, apr_pool_t *poo
 static fhir_error_t *create_seal(fhir_sealed_reader_t *reader, const fhir_store_call_t *call)
 {
     unsigned char data_key[FHIR_SEALED_DATA_KEY] = {0};
-    fhir_error_t *error = reader->store->unlock(data_key, reader->store->unlock_baton, &reader->header, call);
+    const fhir_sealed_store_t *store = reader->store;
+    fhir_error_t *error = store->unlock ? store->unlock(data_key, store->unlock_baton, &reader->header, call) : NULL;
     if (!error) {
         reader->seal = fhir_seal_create(&reader->header, data_key, 0);
     }
@@ -311,6 +312,13 @@ static void fill_info(fhir_object_info_t *info, apr_off_t length, apr_time_t mod
     info->checksum = NULL;
 }
 
+/* Where the header comes with the same request it is read anew: a whole read vouches for all of the object. */
+static int is_worth_it(const fhir_sealed_known_t *known, apr_off_t offset, apr_off_t length)
+{
+    apr_off_t whole = fhir_sealed_content_length(known->stored_length);
+    return offset >= (apr_off_t)FHIR_SEALED_CHUNK || (length >= 0 && offset + length < whole);
+}
+
 fhir_error_t *fhir_sealed_reader_open(fhir_sealed_reader_t *reader, fhir_object_info_t *info, const char *locator,
                                       apr_off_t offset, apr_off_t length, const fhir_store_call_t *call)
 {
@@ -321,7 +329,7 @@ fhir_error_t *fhir_sealed_reader_open(fhir_sealed_reader_t *reader, fhir_object_
     FHIR_TRY(fhir_plugin_check_call(call));
     FHIR_TRY(fhir_plugin_range(&ignored, offset, length, FHIR_SEALED_LENGTH_MAX, call->result_pool));
     reader->locator = apr_pstrdup(reader->pool, locator);
-    cached = fhir_sealed_cache_get(&known, reader->store->cache, locator);
+    cached = fhir_sealed_cache_get(&known, reader->store->cache, locator) && is_worth_it(&known, offset, length);
     error = try_open(reader, &known, cached, offset, length, call);
     if (error && error->code != FHIR_ERROR_RANGE) {
         fhir_sealed_cache_forget(reader->store->cache, locator);
