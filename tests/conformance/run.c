@@ -122,6 +122,7 @@ static int run_cases(const char *label)
     add_cases("list", list_cases);
     add_cases("time", time_cases);
     add_cases("threads", thread_cases);
+    add_cases("presign", suite.plugin->capabilities & FHIR_STORAGE_CAN_PRESIGN ? presign_cases : no_presign_cases);
     add_cases("last", last_cases);
     CU_basic_set_mode(CU_BRM_SILENT);
     CU_basic_run_tests();

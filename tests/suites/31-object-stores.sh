@@ -1,0 +1,83 @@
+#!/bin/sh
+# needs: servers
+# The one conformance suite on object stores (real servers: Ceph's S3 gateway, Azurite) and on stores that wrap others.
+# FHIR_TEST_STORES="s3-http azure-tls" chooses, FHIR_TEST_WRAPPER runs each program by another one (valgrind).
+set -u
+if [ -z "${FHIR_TEST_S3_ENDPOINT:-}" ] || [ -z "${FHIR_TEST_AZURE_ENDPOINT:-}" ]; then
+    # Built before the servers run: a broken build needs none.
+    $MAKE conformance-programs || exit 1
+    exec sh tests/servers/with.sh radosgw azurite -- sh "$0"
+fi
+programs=$BUILD/tests/conformance
+scratch=$(mktemp -d) || exit 1
+trap 'rm -rf "$scratch"' EXIT
+trap 'exit 130' HUP INT TERM
+status=0
+bucket=conformance-$$
+"$PYTHON" tests/servers/stores.py bucket "$bucket" || exit 1
+"$PYTHON" tests/servers/stores.py container "$bucket" || exit 1
+umask 077
+{ printf 'first ' && openssl rand -base64 32; } >"$scratch/keys"
+
+wanted() {
+    case " ${FHIR_TEST_STORES:-all} " in *" all "* | *" $1 "*) return 0 ;; esac
+    return 1
+}
+
+run() { # LABEL, arguments of tests/conformance/run
+    label=$1
+    shift
+    wanted "$label" || return 0
+    # shellcheck disable=SC2086
+    ${FHIR_TEST_WRAPPER:-} "$programs/run" --label "$label" "$@" || status=1
+}
+
+plugin() { # NAME: the arguments that load it
+    printf -- '--plugin %s --name %s' "$BUILD/fhir_storage_$1.so" "$1"
+}
+
+s3() { # LABEL, ENDPOINT, further options
+    label=$1
+    endpoint=$2
+    shift 2
+    # shellcheck disable=SC2046
+    run "$label" $(plugin s3) --option "endpoint=$endpoint" --option "bucket=$bucket" --option "prefix=$label/" \
+        --option "credentials_file=$FHIR_TEST_S3_CREDENTIALS_FILE" --option "ca_file=$FHIR_TEST_CA_FILE" "$@"
+}
+
+azure() { # LABEL, ENDPOINT, further options
+    label=$1
+    endpoint=$2
+    shift 2
+    # shellcheck disable=SC2046
+    run "$label" $(plugin azure) --option "endpoint=$endpoint" --option "container=$bucket" --option "prefix=$label/" \
+        --option "account=$FHIR_TEST_AZURE_ACCOUNT" --option "account_key_file=$FHIR_TEST_AZURE_KEY_FILE" \
+        --option "ca_file=$FHIR_TEST_CA_FILE" "$@"
+}
+
+s3 s3-http "$FHIR_TEST_S3_ENDPOINT"
+s3 s3-tls "$FHIR_TEST_S3_TLS_ENDPOINT"
+azure azure-http "$FHIR_TEST_AZURE_ENDPOINT"
+azure azure-tls "$FHIR_TEST_AZURE_TLS_ENDPOINT"
+# shellcheck disable=SC2046
+run libs3 $(plugin libs3) --option "endpoint=$FHIR_TEST_S3_ENDPOINT" --option "bucket=$bucket" --option prefix=libs3/ \
+    --option "credentials_file=$FHIR_TEST_S3_CREDENTIALS_FILE" --option "spool_directory=$scratch"
+# shellcheck disable=SC2046
+run encrypted $(plugin filesystem) --option "path=$scratch/sealed" $(plugin encrypted) --option inner=filesystem \
+    --option "key_file=$scratch/keys"
+# shellcheck disable=SC2046
+run encrypted-s3 $(plugin s3) --option "endpoint=$FHIR_TEST_S3_ENDPOINT" --option "bucket=$bucket" \
+    --option prefix=sealed/ --option "credentials_file=$FHIR_TEST_S3_CREDENTIALS_FILE" $(plugin encrypted) \
+    --option inner=s3 --option "key_file=$scratch/keys"
+# shellcheck disable=SC2046
+run mirror $(plugin filesystem) --store left --option "path=$scratch/left" $(plugin filesystem) --store right \
+    --option "path=$scratch/right" $(plugin mirror) --option first=left --option second=right
+# shellcheck disable=SC2046
+run mirror-s3 $(plugin filesystem) --store near --option "path=$scratch/near" $(plugin s3) --store far \
+    --option "endpoint=$FHIR_TEST_S3_ENDPOINT" --option "bucket=$bucket" --option prefix=mirror/ \
+    --option "credentials_file=$FHIR_TEST_S3_CREDENTIALS_FILE" $(plugin mirror) --option first=near --option second=far
+if wanted s3_requests; then
+    # shellcheck disable=SC2086
+    ${FHIR_TEST_WRAPPER:-} "$programs/s3_requests" || status=1
+fi
+exit $status
