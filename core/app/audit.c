@@ -32,6 +32,7 @@ static const struct {
     {FHIR_ROUTE_HISTORY, FHIR_METHOD_OTHER, "history-instance", "R"},
     {FHIR_ROUTE_PRESIGNED_URL, FHIR_METHOD_OTHER, "operation", "E"},
     {FHIR_ROUTE_SIGNED, FHIR_METHOD_PUT, "update", "U"},
+    {FHIR_ROUTE_SIGNED, FHIR_METHOD_POST, "update", "U"},
     {FHIR_ROUTE_SIGNED, FHIR_METHOD_OTHER, "read", "R"},
     {FHIR_ROUTE_RESOURCE_SEARCH, FHIR_METHOD_OTHER, "search-type", "E"},
     {FHIR_ROUTE_BASE, FHIR_METHOD_OTHER, "batch", "E"},

@@ -52,7 +52,7 @@ static int type_matches(const char *pattern, const char *type)
     return strcmp(pattern, type) == 0;
 }
 
-static int displayed_inline(const fhir_exchange_t *exchange, const char *content_type)
+int fhir_displayed_inline(const fhir_exchange_t *exchange, const char *content_type)
 {
     const apr_array_header_t *types = exchange->settings->inline_content_types;
     fhir_media_type_t media_type;
@@ -74,9 +74,9 @@ static void add_headers(fhir_response_t *response, const fhir_exchange_t *exchan
     fhir_response_header(response, "Accept-Ranges", "bytes");
     fhir_response_header(response, "X-Content-Type-Options", "nosniff");
     fhir_response_header(response, "Content-Security-Policy", CONTENT_SECURITY_POLICY);
-    fhir_response_header(
-        response, "Content-Disposition",
-        fhir_disposition_format(displayed_inline(exchange, binary->content_type), binary->filename, response->pool));
+    fhir_response_header(response, "Content-Disposition",
+                         fhir_disposition_format(fhir_displayed_inline(exchange, binary->content_type),
+                                                 binary->filename, response->pool));
     fhir_response_header(response, "Repr-Digest", fhir_repr_digest(binary->content->sha256, response->pool));
     if (binary->security_context && exchange->route.kind != FHIR_ROUTE_SIGNED) {
         fhir_response_header(response, "X-Security-Context", binary->security_context);

@@ -11,6 +11,8 @@ fhir_error_t *fhir_content_response(fhir_response_t **response, const fhir_excha
 /* 304 with the validators or the error for 412, if the request's conditions say so; else *response stays NULL. */
 fhir_error_t *fhir_not_modified_response(fhir_response_t **response, const fhir_exchange_t *exchange,
                                          const fhir_binary_t *binary, int strong) FHIR_MUST_CHECK;
+/* Does the site let browsers show this type, instead of saving it? */
+int fhir_displayed_inline(const fhir_exchange_t *exchange, const char *content_type);
 /* ETag (strong or weak) and Last-Modified. */
 void fhir_validators(fhir_response_t *response, const fhir_binary_t *binary, int strong);
 /* Opens [offset, offset + length) of the version's bytes and adds it as a segment. */

@@ -21,6 +21,7 @@ static const rule_t rules[] = {
     {FHIR_ROUTE_SIGNED, FHIR_METHOD_GET, fhir_signed_read},
     {FHIR_ROUTE_SIGNED, FHIR_METHOD_HEAD, fhir_signed_read},
     {FHIR_ROUTE_SIGNED, FHIR_METHOD_PUT, fhir_signed_upload},
+    {FHIR_ROUTE_SIGNED, FHIR_METHOD_POST, fhir_signed_complete},
     {FHIR_ROUTE_TYPE, FHIR_METHOD_GET, fhir_binary_search},
     {FHIR_ROUTE_TYPE, FHIR_METHOD_HEAD, fhir_binary_search},
     {FHIR_ROUTE_TYPE, FHIR_METHOD_POST, fhir_binary_create},

@@ -112,6 +112,7 @@ fhir_error_t *fhir_binary_search(fhir_response_t **response, fhir_exchange_t *ex
 fhir_error_t *fhir_presigned_url(fhir_response_t **response, fhir_exchange_t *exchange) FHIR_MUST_CHECK;
 fhir_error_t *fhir_signed_read(fhir_response_t **response, fhir_exchange_t *exchange) FHIR_MUST_CHECK;
 fhir_error_t *fhir_signed_upload(fhir_response_t **response, fhir_exchange_t *exchange) FHIR_MUST_CHECK;
+fhir_error_t *fhir_signed_complete(fhir_response_t **response, fhir_exchange_t *exchange) FHIR_MUST_CHECK;
 fhir_error_t *fhir_metadata(fhir_response_t **response, fhir_exchange_t *exchange) FHIR_MUST_CHECK;
 fhir_error_t *fhir_smart_configuration(fhir_response_t **response, fhir_exchange_t *exchange) FHIR_MUST_CHECK;
 fhir_error_t *fhir_jwks(fhir_response_t **response, fhir_exchange_t *exchange) FHIR_MUST_CHECK;

@@ -1,6 +1,7 @@
 /* $presigned-url: Binary -> signed URL to read it or to upload one new version. */
 #include "../fhir/answers.h"
 #include "access.h"
+#include "direct_upload.h"
 #include "presign.h"
 
 #include <apr_strings.h>
@@ -44,6 +45,12 @@ const char *fhir_presigner_read_url(const fhir_presigner_t *presigner, const fhi
     return sign(presigner, "GET", binary->id, binary->version_id);
 }
 
+const char *fhir_presigner_complete_url(const fhir_presigner_t *presigner, const char *binary_id,
+                                        const char *version_id)
+{
+    return sign(presigner, "POST", binary_id, version_id);
+}
+
 fhir_error_t *fhir_presign_read_url(const char **url, const fhir_exchange_t *exchange, const fhir_binary_t *binary,
                                     const char *membership_id)
 {
@@ -65,23 +72,34 @@ fhir_error_t *fhir_presign_upload_url(const char **url, const fhir_exchange_t *e
     return NULL;
 }
 
-static fhir_error_t *bad_upload(apr_pool_t *pool)
+/* What is asked for. */
+typedef struct wish_t {
+    int upload;
+    int direct; /* to the store itself, if that is possible here */
+} wish_t;
+
+static fhir_error_t *not_boolean(const char *name, apr_pool_t *pool)
 {
-    return fhir_error_public(pool, FHIR_ERROR_INVALID, "The parameter upload must be true or false, once.");
+    return fhir_error_public(pool, FHIR_ERROR_INVALID, "The parameter %s must be true or false, once.", name);
 }
 
-static fhir_error_t *upload_of_query(int *upload, const fhir_exchange_t *exchange)
+static fhir_error_t *boolean_of_query(int *wanted, const fhir_exchange_t *exchange, const char *name)
 {
-    const char *value = fhir_query_get(exchange->query, "upload");
+    const char *value = fhir_query_get(exchange->query, name);
     if (!value) {
         return NULL;
     }
-    if ((strcmp(value, "true") != 0 && strcmp(value, "false") != 0) ||
-        fhir_query_count(exchange->query, "upload") > 1) {
-        return bad_upload(exchange->pool);
+    if ((strcmp(value, "true") != 0 && strcmp(value, "false") != 0) || fhir_query_count(exchange->query, name) > 1) {
+        return not_boolean(name, exchange->pool);
     }
-    *upload = strcmp(value, "true") == 0;
+    *wanted = strcmp(value, "true") == 0;
     return NULL;
+}
+
+static fhir_error_t *wish_of_query(wish_t *wish, const fhir_exchange_t *exchange)
+{
+    FHIR_TRY(boolean_of_query(&wish->upload, exchange, "upload"));
+    return boolean_of_query(&wish->direct, exchange, "direct");
 }
 
 static fhir_error_t *read_small_body(const char **text, apr_size_t *length, const fhir_exchange_t *exchange)
@@ -103,7 +121,7 @@ static fhir_error_t *read_small_body(const char **text, apr_size_t *length, cons
     return NULL;
 }
 
-static fhir_error_t *upload_of_json(int *upload, json_t *parameters, apr_pool_t *pool)
+static fhir_error_t *wish_of_json(wish_t *wish, json_t *parameters, apr_pool_t *pool)
 {
     json_t *list = json_object_get(parameters, "parameter");
     size_t i;
@@ -116,11 +134,15 @@ static fhir_error_t *upload_of_json(int *upload, json_t *parameters, apr_pool_t 
     {
         const char *name = json_string_value(json_object_get(item, "name"));
         json_t *value = json_object_get(item, "valueBoolean");
-        if (name && strcmp(name, "upload") == 0) {
+        int *wanted = !name                         ? NULL
+                      : strcmp(name, "upload") == 0 ? &wish->upload
+                      : strcmp(name, "direct") == 0 ? &wish->direct
+                                                    : NULL;
+        if (wanted) {
             if (!json_is_boolean(value)) {
-                return bad_upload(pool);
+                return not_boolean(name, pool);
             }
-            *upload = json_is_true(value);
+            *wanted = json_is_true(value);
         }
     }
     return NULL;
@@ -139,7 +161,7 @@ static fhir_error_t *not_json(const fhir_exchange_t *exchange)
 }
 
 /* FHIR R4 operations.html#request: a POST may carry Parameters; an empty body is fine too. */
-static fhir_error_t *upload_of_body(int *upload, const fhir_exchange_t *exchange)
+static fhir_error_t *wish_of_body(wish_t *wish, const fhir_exchange_t *exchange)
 {
     const char *text = NULL;
     apr_size_t length;
@@ -156,49 +178,80 @@ static fhir_error_t *upload_of_body(int *upload, const fhir_exchange_t *exchange
     if (!parameters) {
         return not_json(exchange);
     }
-    error = upload_of_json(upload, parameters, exchange->pool);
+    error = wish_of_json(wish, parameters, exchange->pool);
     json_decref(parameters);
     return error;
 }
 
-static fhir_error_t *url_for(const char **url, const fhir_exchange_t *exchange, const fhir_binary_facts_t *facts,
-                             int upload)
+static const char *direct_text(fhir_format_t format, const fhir_direct_url_t *direct, apr_pool_t *pool)
 {
+    apr_table_t *headers = apr_table_make(pool, 4);
+    fhir_parameters_direct_t parameters = {direct->url, headers, direct->expires, direct->complete};
+    int i;
+    for (i = 0; i < direct->header_count; i++) {
+        apr_table_addn(headers, direct->headers[i].key, direct->headers[i].value);
+    }
+    return fhir_parameters_direct(format, &parameters, pool);
+}
+
+/* An upload that can't go to the store directly goes through us: the answer is the ordinary one then. */
+static fhir_error_t *upload_text(const char **text, fhir_exchange_t *exchange, const fhir_binary_facts_t *facts,
+                                 fhir_format_t format, const wish_t *wish)
+{
+    const fhir_direct_url_t *direct = NULL;
+    const char *url;
+    if (wish->direct && exchange->request->method != FHIR_METHOD_HEAD) { /* HEAD changes nothing */
+        FHIR_TRY(fhir_direct_upload_issue(&direct, exchange, facts));
+    }
+    if (direct) {
+        exchange->audit.detail = "for upload to the store directly";
+        *text = direct_text(format, direct, exchange->pool);
+        return NULL;
+    }
+    FHIR_TRY(fhir_presign_upload_url(&url, exchange, facts->current, facts->membership->id));
+    *text = fhir_parameters_url(format, url, exchange->pool);
+    return NULL;
+}
+
+static fhir_error_t *text_for(const char **text, fhir_exchange_t *exchange, const fhir_binary_facts_t *facts,
+                              fhir_format_t format, const wish_t *wish)
+{
+    const char *url;
     if (facts->current->change == FHIR_CHANGE_DELETE) {
         return fhir_binary_deleted(exchange->pool);
     }
-    if (upload) {
-        return fhir_presign_upload_url(url, exchange, facts->current, facts->membership->id);
+    if (wish->upload) {
+        return upload_text(text, exchange, facts, format, wish);
     }
     if (!facts->current->content) {
         return fhir_no_content_yet(exchange->pool);
     }
-    return fhir_presign_read_url(url, exchange, facts->current, facts->membership->id);
+    FHIR_TRY(fhir_presign_read_url(&url, exchange, facts->current, facts->membership->id));
+    *text = fhir_parameters_url(format, url, exchange->pool);
+    return NULL;
 }
 
 fhir_error_t *fhir_presigned_url(fhir_response_t **response, fhir_exchange_t *exchange)
 {
     fhir_binary_facts_t facts;
     fhir_format_t format;
-    const char *url;
     const char *text = NULL;
-    int upload = 0;
+    wish_t wish = {0, 0};
     /* Who asks is known before a body is read. SMART scopes: write access does not imply read, so an upload URL asks
      * for update alone. */
     FHIR_TRY(fhir_authenticate(exchange));
     FHIR_TRY(fhir_exchange_resource_format(&format, exchange));
-    FHIR_TRY(upload_of_query(&upload, exchange));
-    FHIR_TRY(upload_of_body(&upload, exchange));
-    exchange->audit.detail = upload ? "for upload" : NULL;
-    FHIR_TRY(fhir_access(&facts, exchange, upload ? FHIR_INTERACTION_UPDATE : FHIR_INTERACTION_READ, NULL));
+    FHIR_TRY(wish_of_query(&wish, exchange));
+    FHIR_TRY(wish_of_body(&wish, exchange));
+    exchange->audit.detail = wish.upload ? "for upload" : NULL;
+    FHIR_TRY(fhir_access(&facts, exchange, wish.upload ? FHIR_INTERACTION_UPDATE : FHIR_INTERACTION_READ, NULL));
     if (!facts.current) {
         return fhir_binary_not_found(exchange->pool);
     }
-    if (upload) {
+    if (wish.upload) {
         FHIR_TRY(fhir_decide_write(exchange, FHIR_INTERACTION_UPDATE, &facts, facts.current->security_context));
     }
-    FHIR_TRY(url_for(&url, exchange, &facts, upload));
-    text = fhir_parameters_url(format, url, exchange->pool);
+    FHIR_TRY(text_for(&text, exchange, &facts, format, &wish));
     *response = fhir_response_create(200, exchange->pool);
     fhir_response_header(*response, "Content-Type", fhir_format_media_type(format));
     fhir_response_header(*response, "Cache-Control", "no-store");

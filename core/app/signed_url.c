@@ -1,9 +1,12 @@
 /* Signed URLs in use: whoever holds one may do what it says until it expires. */
+#include "signed_url.h"
+
 #include "../base/text.h"
 #include "access.h"
 #include "content_response.h"
 #include "intake.h"
 #include "outcome_map.h"
+#include "redirect.h"
 #include "rights.h"
 #include "security_context.h"
 
@@ -12,12 +15,6 @@
 
 /* How often an upload is decided again because another version came between. */
 #define ATTEMPTS 10
-
-/* A URL that was verified, and what it leads to. */
-typedef struct signed_t {
-    fhir_presign_t presign;
-    fhir_signed_facts_t facts;
-} signed_t;
 
 static apr_table_t *query_table(const fhir_exchange_t *exchange)
 {
@@ -30,7 +27,7 @@ static apr_table_t *query_table(const fhir_exchange_t *exchange)
     return table;
 }
 
-static fhir_error_t *verify(signed_t *url, const fhir_exchange_t *exchange, const char *method)
+fhir_error_t *fhir_signed_verify(fhir_signed_t *url, const fhir_exchange_t *exchange, const char *method)
 {
     fhir_call_t call = fhir_exchange_call(exchange);
     const char *signature;
@@ -43,7 +40,7 @@ static fhir_error_t *verify(signed_t *url, const fhir_exchange_t *exchange, cons
 }
 
 /* Everything that may have changed since the URL was issued: key, membership, the Binary itself. */
-static fhir_error_t *load(signed_t *url, fhir_exchange_t *exchange)
+static fhir_error_t *load(fhir_signed_t *url, fhir_exchange_t *exchange)
 {
     fhir_call_t call = fhir_exchange_call_after_body(exchange);
     const fhir_signed_facts_t *facts = &url->facts;
@@ -70,7 +67,7 @@ static fhir_error_t *load(signed_t *url, fhir_exchange_t *exchange)
 }
 
 /* A version's bytes never change, so a browser may keep them as long as the URL lives. */
-static void cache_until_expiry(fhir_response_t *response, const fhir_exchange_t *exchange, const signed_t *url)
+static void cache_until_expiry(fhir_response_t *response, const fhir_exchange_t *exchange, const fhir_signed_t *url)
 {
     apr_int64_t seconds = apr_time_sec(url->presign.expires - exchange->request->received);
     fhir_response_header(
@@ -81,17 +78,20 @@ static void cache_until_expiry(fhir_response_t *response, const fhir_exchange_t 
 
 fhir_error_t *fhir_signed_read(fhir_response_t **response, fhir_exchange_t *exchange)
 {
-    signed_t url = {0};
-    FHIR_TRY(verify(&url, exchange, "GET"));
+    fhir_response_t *redirected = NULL;
+    fhir_signed_t url = {0};
+    FHIR_TRY(fhir_signed_verify(&url, exchange, "GET"));
     FHIR_TRY(load(&url, exchange));
     if (!url.facts.version || !url.facts.version->content) {
         return fhir_no_content_yet(exchange->pool);
     }
     FHIR_TRY(fhir_not_modified_response(response, exchange, url.facts.version, 1));
-    if (!*response) {
+    if (!*response && !(redirected = fhir_redirect_read(exchange, url.facts.version, url.presign.expires))) {
         FHIR_TRY(fhir_content_response(response, exchange, url.facts.version));
     }
-    if ((*response)->status < 400) {
+    if (redirected) {
+        *response = redirected;
+    } else if ((*response)->status < 400) {
         cache_until_expiry(*response, exchange, &url);
     }
     atomic_fetch_add_explicit(&exchange->app->reads, 1, memory_order_relaxed);
@@ -116,7 +116,8 @@ static fhir_error_t *check_content_type(const fhir_exchange_t *exchange, const c
                              "This URL takes content of type %s: send it as the Content-Type.", expected.type);
 }
 
-static fhir_error_t *written(fhir_response_t **response, const fhir_exchange_t *exchange, const fhir_binary_t *binary)
+fhir_error_t *fhir_signed_written(fhir_response_t **response, const fhir_exchange_t *exchange,
+                                  const fhir_binary_t *binary)
 {
     fhir_format_t format;
     FHIR_TRY(fhir_exchange_resource_format(&format, exchange));
@@ -176,7 +177,7 @@ static fhir_error_t *repeat(fhir_response_t **response, const fhir_exchange_t *e
     FHIR_TRY(
         fhir_body_decode(&body, body, headers.content_encoding, exchange->settings->max_object_size, exchange->pool));
     FHIR_TRY(compare_body(body, exchange, version->content));
-    return written(response, exchange, version);
+    return fhir_signed_written(response, exchange, version);
 }
 
 static fhir_error_t *store_object(const fhir_content_t **content, const fhir_exchange_t *exchange,
@@ -196,21 +197,22 @@ static fhir_error_t *store_object(const fhir_content_t **content, const fhir_exc
     return error;
 }
 
-static void fill_change(fhir_version_change_t *change, const signed_t *url)
+static void fill_change(fhir_version_change_t *change, const fhir_signed_t *url)
 {
     change->kind = FHIR_CHANGE_UPDATE;
     change->project_id = url->facts.membership->project_id;
     change->membership_id = url->facts.membership->id;
     change->binary_id = url->presign.binary_id;
+    change->expected_version = url->facts.current->version_id;
     change->version_id = url->presign.version_id;
-    change->content_type = url->facts.current->content_type;
+    change->content_type = url->content_type ? url->content_type : url->facts.current->content_type;
     change->keep_security_context = 1;
     change->keep_elements = 1;
     change->keep_filename = 1;
 }
 
 /* Two uploads at once: the other one won the version; ours counts as a repetition if the bytes are the same. */
-static fhir_error_t *lost_race(fhir_response_t **response, const fhir_exchange_t *exchange, const signed_t *url,
+static fhir_error_t *lost_race(fhir_response_t **response, const fhir_exchange_t *exchange, const fhir_signed_t *url,
                                const fhir_content_t *content)
 {
     fhir_call_t call = fhir_exchange_call_after_body(exchange);
@@ -221,11 +223,11 @@ static fhir_error_t *lost_race(fhir_response_t **response, const fhir_exchange_t
         memcmp(facts.version->content->sha256, content->sha256, sizeof(content->sha256)) != 0) {
         return already_used(exchange->pool);
     }
-    return written(response, exchange, facts.version);
+    return fhir_signed_written(response, exchange, facts.version);
 }
 
 /* A URL that writes is asked for each time whether it still may: the Binary may have become another's. */
-static fhir_error_t *load_upload(signed_t *url, fhir_exchange_t *exchange)
+fhir_error_t *fhir_signed_load_upload(fhir_signed_t *url, fhir_exchange_t *exchange)
 {
     FHIR_TRY(load(url, exchange));
     if (!url->facts.membership->active) { /* the site lets URLs outlive their membership */
@@ -235,68 +237,77 @@ static fhir_error_t *load_upload(signed_t *url, fhir_exchange_t *exchange)
 }
 
 /* What was decided is what is replaced: another version that came between is decided about again. */
-static fhir_error_t *commit(const fhir_binary_t **binary, fhir_version_change_t *change, fhir_exchange_t *exchange,
-                            signed_t *url)
+static fhir_error_t *commit(const fhir_binary_t **binary, fhir_exchange_t *exchange, fhir_signed_t *url,
+                            const fhir_content_t *content)
 {
     fhir_error_t *error = NULL;
     int attempt;
     for (attempt = 0; attempt < ATTEMPTS; attempt++) {
         fhir_call_t call = fhir_exchange_call_after_body(exchange);
+        fhir_version_change_t change = {0};
         call.cancelled = NULL;
-        change->expected_version = url->facts.current->version_id;
-        error = fhir_meta_commit(binary, exchange->app->meta, change, &call);
+        fill_change(&change, url);
+        change.content = content;
+        error = fhir_meta_commit(binary, exchange->app->meta, &change, &call);
         if (!error || error->code != FHIR_ERROR_PRECONDITION_FAILED) {
             return error;
         }
-        FHIR_TRY(load_upload(url, exchange));
-        fill_change(change, url);
+        FHIR_TRY(fhir_signed_load_upload(url, exchange));
     }
     return error;
 }
 
+fhir_error_t *fhir_signed_commit(const fhir_binary_t **binary, fhir_exchange_t *exchange, fhir_signed_t *url,
+                                 const fhir_content_t *content)
+{
+    fhir_app_t *app = exchange->app;
+    FHIR_TRY(commit(binary, exchange, url, content));
+    fhir_exchange_note_written(exchange, (*binary)->id, (*binary)->version_id, (*binary)->security_context);
+    atomic_fetch_add_explicit(&app->uploads, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&app->uploaded, (uint_least64_t)content->size, memory_order_relaxed);
+    fhir_count_without_context(exchange, *binary);
+    return NULL;
+}
+
 /* The version was not made: the database refused it, or what was decided again on the way. */
-static int surely_refused(const fhir_error_t *error)
+int fhir_signed_surely_refused(const fhir_error_t *error)
 {
     return fhir_meta_refused(error) || error->code == FHIR_ERROR_FORBIDDEN || error->code == FHIR_ERROR_GONE;
 }
 
-static fhir_error_t *upload(fhir_response_t **response, fhir_exchange_t *exchange, signed_t *url)
+static fhir_error_t *upload(fhir_response_t **response, fhir_exchange_t *exchange, fhir_signed_t *url)
 {
-    fhir_version_change_t change = {0};
+    const fhir_content_t *content = NULL;
     fhir_write_headers_t headers;
     fhir_intake_t *intake = NULL;
     const fhir_binary_t *binary;
     fhir_error_t *error;
-    fill_change(&change, url);
     FHIR_TRY(fhir_write_headers(&headers, exchange));
     /* Content only: a signed upload cannot change type, context or anything else of the resource. */
     headers.resource_format = FHIR_FORMAT_RAW;
-    FHIR_TRY(store_object(&change.content, exchange, &intake, &headers, change.project_id));
-    if (fhir_decision_is_stale(exchange, url->facts.membership) && (error = load_upload(url, exchange)) != NULL) {
+    FHIR_TRY(store_object(&content, exchange, &intake, &headers, url->facts.membership->project_id));
+    if (fhir_decision_is_stale(exchange, url->facts.membership) &&
+        (error = fhir_signed_load_upload(url, exchange)) != NULL) {
         fhir_intake_discard(intake);
         return error;
     }
-    error = commit(&binary, &change, exchange, url);
+    error = fhir_signed_commit(&binary, exchange, url, content);
     if (!error) {
-        fhir_exchange_note_written(exchange, binary->id, binary->version_id, binary->security_context);
-        atomic_fetch_add_explicit(&exchange->app->uploads, 1, memory_order_relaxed);
-        atomic_fetch_add_explicit(&exchange->app->uploaded, (uint_least64_t)change.content->size, memory_order_relaxed);
-        fhir_count_without_context(exchange, binary);
-        return written(response, exchange, binary);
+        return fhir_signed_written(response, exchange, binary);
     }
-    if (surely_refused(error)) {
+    if (fhir_signed_surely_refused(error)) {
         fhir_intake_discard(intake);
     }
-    return error->code == FHIR_ERROR_EXISTS ? lost_race(response, exchange, url, change.content) : error;
+    return error->code == FHIR_ERROR_EXISTS ? lost_race(response, exchange, url, content) : error;
 }
 
 fhir_error_t *fhir_signed_upload(fhir_response_t **response, fhir_exchange_t *exchange)
 {
-    signed_t url = {0};
+    fhir_signed_t url = {0};
     fhir_format_t format;
-    FHIR_TRY(verify(&url, exchange, "PUT"));
+    FHIR_TRY(fhir_signed_verify(&url, exchange, "PUT"));
     FHIR_TRY(fhir_exchange_resource_format(&format, exchange));
-    FHIR_TRY(load_upload(&url, exchange));
+    FHIR_TRY(fhir_signed_load_upload(&url, exchange));
     if (url.facts.version) {
         FHIR_TRY(check_content_type(exchange, url.facts.version->content_type));
         return repeat(response, exchange, url.facts.version);

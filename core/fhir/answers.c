@@ -101,6 +101,27 @@ const char *fhir_parameters_url(fhir_format_t format, const char *url, apr_pool_
     return fhir_own_answer(format, &json);
 }
 
+const char *fhir_parameters_direct(fhir_format_t format, const fhir_parameters_direct_t *direct, apr_pool_t *pool)
+{
+    const apr_array_header_t *headers = apr_table_elts(direct->headers);
+    fhir_text_t json;
+    int i;
+    fhir_text_init(&json, pool);
+    fhir_answer_string(&json,
+                       "{\"resourceType\":\"Parameters\",\"parameter\":[{\"name\":\"url\",\"valueUri\":", direct->url);
+    fhir_text_add(&json, "},{\"name\":\"method\",\"valueCode\":\"PUT\"}");
+    for (i = 0; i < headers->nelts; i++) {
+        const apr_table_entry_t *header = &APR_ARRAY_IDX(headers, i, apr_table_entry_t);
+        fhir_answer_string(&json, ",{\"name\":\"header\",\"part\":[{\"name\":\"name\",\"valueString\":", header->key);
+        fhir_answer_string(&json, "},{\"name\":\"value\",\"valueString\":", header->val);
+        fhir_text_add(&json, "}]}");
+    }
+    fhir_answer_string(&json, ",{\"name\":\"expires\",\"valueInstant\":", fhir_instant(direct->expires, pool));
+    fhir_answer_string(&json, "},{\"name\":\"complete\",\"valueUri\":", direct->complete);
+    fhir_text_add(&json, "}]}");
+    return fhir_own_answer(format, &json);
+}
+
 /* ---- History ---- */
 
 static void add_link(fhir_text_t *json, const char *relation, const char *url)

@@ -16,6 +16,16 @@ const char *fhir_outcome(fhir_format_t format, const char *id, const char *sever
 /* Parameters with one valueUri named `url` (operation $presigned-url). */
 const char *fhir_parameters_url(fhir_format_t format, const char *url, apr_pool_t *pool);
 
+/* Of an upload that goes to the store itself: valueUri `url`, valueCode `method`, `header` for each one that must be
+ * sent (parts `name` and `value`), valueInstant `expires`, valueUri `complete`. */
+typedef struct fhir_parameters_direct_t {
+    const char *url;
+    const apr_table_t *headers;
+    apr_time_t expires;
+    const char *complete;
+} fhir_parameters_direct_t;
+const char *fhir_parameters_direct(fhir_format_t format, const fhir_parameters_direct_t *direct, apr_pool_t *pool);
+
 /* A history Bundle (FHIR R4 http.html#history). `versions`: array of fhir_binary_t *, newest first; resources without
  * data and with the SUBSETTED tag; tombstones as DELETE entries without resource. `total` counts all versions, -1: it
  * is not told. fhir_base ends with '/'. self and next are complete URLs, next may be NULL. */

@@ -17,7 +17,10 @@
 #define PRESIGNED_URL                                                                                                  \
     "GET or POST on Binary/[id]/$presigned-url answers Parameters with valueUri `url`: a signed URL for reading the "  \
     "current version's bytes without credentials until it expires. With upload=true the URL takes one PUT of the "     \
-    "content with the Binary's own content type, which makes a new version."
+    "content with the Binary's own content type, which makes a new version. With upload=true and direct=true, where "  \
+    "the "                                                                                                             \
+    "operator lets uploads go to an object store, `url` is the store's: send one PUT (`method`) with each `header` "   \
+    "before `expires`, then POST to `complete`, which answers like the upload. Otherwise the answer has `url` alone."
 
 #define RESOURCES                                                                                                      \
     "Resources other than Binary are taken and answered as JSON. They are kept as they are sent: every number, "       \
