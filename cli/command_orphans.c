@@ -1,147 +1,255 @@
-/* store orphans: what interrupted uploads have left behind, seen from the database and from the store. */
-#include "ctl.h"
+/* store orphans: what interrupted uploads and moves have left behind, seen from the database and from the store; with
+ * --remove it is taken away. */
+#include "findings.h"
 
+#include "../core/app/copy_sweep.h"
+#include "../core/app/store_scan.h"
 #include "../core/base/text.h"
-#include "../core/meta/object_copy.h"
 
+#include <stdio.h>
 #include <string.h>
 
-#define PAGE 1000
+#define LIST_AGE "1h"
+#define REMOVE_AGE "24h"
+/* So many unknown objects may be in a store of which rows know none or fewer. */
+#define UNKNOWN_FEW 10
 
 typedef struct orphans_t {
     fhir_ctl_t *ctl;
-    fhir_ctl_table_t table;
+    fhir_object_job_t job;
+    fhir_findings_t findings;
+    fhir_copy_sweep_t sweep;
+    const char *store;
     apr_time_t before;
-    const char *store_name;
-    fhir_open_store_t *store;
-    apr_array_header_t *page;     /* of fhir_list_entry_t, of the page being listed */
-    apr_array_header_t *locators; /* their locators, of const char * */
-    apr_pool_t *page_pool;
+    int remove;
+    apr_pool_t *pool; /* of one thing */
+    apr_off_t removed;
+    apr_off_t failed;
 } orphans_t;
 
-static void report(orphans_t *orphans, const char *kind, const char *key, const char *locator, apr_time_t since,
-                   apr_off_t size)
+/* What can't be removed is told with the reason, and the rest goes on. */
+static void report(orphans_t *orphans, fhir_finding_t *finding, int done, const fhir_error_t *error)
 {
-    fhir_ctl_table_t *table = &orphans->table;
-    apr_pool_t *pool = orphans->ctl->pool;
-    fhir_ctl_table_add(table, orphans->store_name);
-    fhir_ctl_table_add(table, kind);
-    fhir_ctl_table_add(table, key ? apr_pstrdup(pool, key) : NULL);
-    fhir_ctl_table_add(table, size < 0 ? NULL : apr_off_t_toa(pool, size));
-    fhir_ctl_table_add_time(table, since);
-    fhir_ctl_table_add(table, since ? apr_off_t_toa(pool, apr_time_sec(apr_time_now() - since)) : NULL);
-    fhir_ctl_table_add(table, apr_pstrdup(pool, locator));
-    orphans->ctl->status = FHIR_CTL_FOUND;
+    finding->store = orphans->store;
+    if (error) {
+        finding->detail = error->detail ? error->detail : error->public_text;
+        orphans->failed++;
+    } else if (done) {
+        finding->detail = "removed";
+        orphans->removed++;
+    }
+    fhir_findings_add(&orphans->findings, finding);
+    apr_pool_clear(orphans->pool);
 }
 
-/* Each call has its own time: a large store takes as long as it takes. */
-static const fhir_call_t *fresh_call(orphans_t *orphans, fhir_call_t *call, apr_pool_t *pool)
+/* ---- uploads that rows know as pending ---- */
+
+/* The row goes first, inside a transaction that ends when the bytes are gone: an upload that still runs can't be
+ * committed then. */
+static fhir_error_t *remove_pending(int *done, orphans_t *orphans, const fhir_object_row_t *row)
 {
-    *call = orphans->ctl->call;
-    call->pool = pool;
-    call->deadline = apr_time_now() + orphans->ctl->settings->request_timeout;
-    return call;
+    fhir_call_t call = fhir_object_job_call(&orphans->job, orphans->pool);
+    fhir_transaction_t *transaction;
+    fhir_open_store_t *store;
+    fhir_error_t *error;
+    int existed;
+    FHIR_TRY(fhir_store_get(&store, orphans->job.catalog, orphans->store, orphans->pool));
+    call.deadline += orphans->job.timeout;
+    FHIR_TRY(fhir_meta_begin(&transaction, orphans->job.meta, &call));
+    error = fhir_transaction_object_discard(done, transaction, row->object_key, orphans->before);
+    if (!error && *done) {
+        error = fhir_object_remove(&existed, store, row->locator, &call);
+        /* A locator that this store never gave has nothing behind it. */
+        error = error && error->code == FHIR_ERROR_INVALID ? NULL : error;
+    }
+    if (error) {
+        fhir_transaction_rollback(transaction);
+        *done = 0;
+        return error;
+    }
+    return fhir_transaction_commit(transaction);
+}
+
+static fhir_error_t *handle_pending(orphans_t *orphans, fhir_open_store_t *store, const fhir_object_row_t *row)
+{
+    fhir_call_t call = fhir_object_job_call(&orphans->job, orphans->pool);
+    fhir_object_info_t info = {.struct_size = sizeof(info)};
+    fhir_error_t *error = fhir_object_stat(&info, store, row->locator, &call);
+    fhir_finding_t finding = {.problem = "pending", .key = row->object_key, .locator = row->locator};
+    int done = 0;
+    if (error && error->code != FHIR_ERROR_NOT_FOUND && error->code != FHIR_ERROR_INVALID) {
+        return error;
+    }
+    finding.size = error ? -1 : info.length;
+    finding.since = row->created;
+    error = orphans->remove ? remove_pending(&done, orphans, row) : NULL;
+    if (!error && orphans->remove && !done) {
+        return NULL; /* its upload has ended */
+    }
+    report(orphans, &finding, done, error);
+    return NULL;
 }
 
 static fhir_error_t *find_pending(orphans_t *orphans)
 {
-    fhir_call_t call;
+    fhir_call_t call = fhir_object_job_call(&orphans->job, orphans->ctl->pool);
+    fhir_open_store_t *store;
     apr_array_header_t *rows;
-    FHIR_TRY(fhir_meta_objects_pending(&rows, orphans->ctl->meta, orphans->store_name, orphans->before,
-                                       fresh_call(orphans, &call, orphans->ctl->pool)));
+    FHIR_TRY(fhir_store_get(&store, orphans->job.catalog, orphans->store, orphans->ctl->pool));
+    FHIR_TRY(fhir_meta_objects_pending(&rows, orphans->job.meta, orphans->store, orphans->before, &call));
     for (int i = 0; i < rows->nelts; i++) {
-        const fhir_object_row_t *row = &APR_ARRAY_IDX(rows, i, fhir_object_row_t);
-        fhir_object_info_t info = {.struct_size = sizeof(info)};
-        fhir_error_t *error =
-            fhir_object_stat(&info, orphans->store, row->locator, fresh_call(orphans, &call, orphans->ctl->pool));
-        /* A locator that this store never gave is an orphan to tell about, too. */
-        if (error && error->code != FHIR_ERROR_NOT_FOUND && error->code != FHIR_ERROR_INVALID) {
-            return error;
-        }
-        report(orphans, "pending", row->object_key, row->locator, row->created, error ? -1 : info.length);
+        FHIR_TRY(handle_pending(orphans, store, &APR_ARRAY_IDX(rows, i, fhir_object_row_t)));
     }
     return NULL;
 }
 
-static fhir_error_t *keep_entry(void *baton, const fhir_list_entry_t *entry, apr_pool_t *scratch)
+/* ---- copies of moves that were killed ---- */
+
+static fhir_error_t *find_copies(orphans_t *orphans)
+{
+    fhir_call_t call = fhir_object_job_call(&orphans->job, orphans->ctl->pool);
+    apr_array_header_t *copies;
+    FHIR_TRY(fhir_meta_copies_list(&copies, orphans->job.meta, orphans->store, orphans->before, &call));
+    for (int i = 0; i < copies->nelts; i++) {
+        const fhir_copy_t *copy = &APR_ARRAY_IDX(copies, i, fhir_copy_t);
+        fhir_finding_t finding = {.problem = copy->state == FHIR_COPY_WRITING ? "copy" : "left-over",
+                                  .key = copy->object_key,
+                                  .size = -1,
+                                  .since = copy->created,
+                                  .locator = copy->locator,
+                                  .detail = orphans->remove ? "is removed" : NULL};
+        report(orphans, &finding, 0, NULL);
+    }
+    return NULL;
+}
+
+/* ---- what no row knows ---- */
+
+static fhir_error_t *found(void *baton, fhir_scan_kind_t kind, const fhir_list_entry_t *entry, apr_pool_t *pool)
 {
     orphans_t *orphans = baton;
-    fhir_list_entry_t kept = *entry;
-    (void)scratch;
-    if (entry->modified < orphans->before) {
-        kept.locator = apr_pstrdup(orphans->page_pool, entry->locator);
-        APR_ARRAY_PUSH(orphans->page, fhir_list_entry_t) = kept;
-        APR_ARRAY_PUSH(orphans->locators, const char *) = kept.locator;
+    fhir_finding_t finding = {.problem = fhir_scan_kind_text(kind),
+                              .size = entry->length,
+                              .since = entry->modified,
+                              .locator = entry->locator};
+    fhir_error_t *error = NULL;
+    int done = 0;
+    (void)pool;
+    /* What a row of another store names may be that row's object, if two stores are one place. */
+    if (orphans->remove && kind != FHIR_SCAN_ELSEWHERE) {
+        error = fhir_unknown_remove(&done, &orphans->sweep, orphans->store, entry->locator, orphans->pool);
     }
+    report(orphans, &finding, done, error);
     return NULL;
 }
 
-static fhir_error_t *report_unknown(orphans_t *orphans)
+static fhir_error_t *count_only(void *baton, fhir_scan_kind_t kind, const fhir_list_entry_t *entry, apr_pool_t *pool)
 {
-    fhir_call_t call;
-    apr_array_header_t *known;
-    FHIR_TRY(fhir_meta_locators_known(&known, orphans->ctl->meta, orphans->store_name, orphans->locators,
-                                      fresh_call(orphans, &call, orphans->page_pool)));
-    for (int i = 0; i < orphans->page->nelts; i++) {
-        const fhir_list_entry_t *entry = &APR_ARRAY_IDX(orphans->page, i, fhir_list_entry_t);
-        if (APR_ARRAY_IDX(known, i, fhir_knowledge_t) != FHIR_LOCATOR_KNOWN) {
-            report(orphans, entry->committed ? "unknown" : "unfinished", NULL, entry->locator, entry->modified,
-                   entry->length);
-        }
+    (void)baton;
+    (void)kind;
+    (void)entry;
+    (void)pool;
+    return NULL;
+}
+
+/* Where most of what is stored is unknown, it is rather the database that is the wrong one. */
+static fhir_error_t *check_database(const char **why, orphans_t *orphans)
+{
+    fhir_scan_t scan = {.job = &orphans->job, .store = orphans->store, .found = count_only};
+    scan.before = orphans->before;
+    FHIR_TRY(fhir_store_scan(&scan, orphans->ctl->pool));
+    if (scan.unknown > UNKNOWN_FEW && scan.unknown > scan.known) {
+        *why = apr_psprintf(orphans->ctl->pool,
+                            "%" APR_OFF_T_FMT " objects in it are unknown to this database, which knows only "
+                            "%" APR_OFF_T_FMT " of that age: is it the database that belongs to this store?",
+                            scan.unknown, scan.known);
     }
     return NULL;
 }
 
 static fhir_error_t *find_unknown(orphans_t *orphans)
 {
-    const char *cursor = NULL;
-    do {
-        fhir_call_t call;
-        const char *next = NULL;
-        orphans->page = apr_array_make(orphans->page_pool, PAGE, sizeof(fhir_list_entry_t));
-        orphans->locators = apr_array_make(orphans->page_pool, PAGE, sizeof(const char *));
-        FHIR_TRY(fhir_object_list(&next, orphans->store, cursor, PAGE, keep_entry, orphans,
-                                  fresh_call(orphans, &call, orphans->page_pool)));
-        FHIR_TRY(report_unknown(orphans));
-        cursor = next ? apr_pstrdup(orphans->ctl->pool, next) : NULL;
-        apr_pool_clear(orphans->page_pool);
-    } while (cursor);
-    return NULL;
+    fhir_scan_t scan = {.job = &orphans->job, .store = orphans->store, .found = found, .baton = orphans};
+    const char *why;
+    scan.before = orphans->before;
+    FHIR_TRY(fhir_scan_refused(&why, &orphans->job, orphans->store, orphans->ctl->pool));
+    if (!why && orphans->remove) {
+        FHIR_TRY(check_database(&why, orphans));
+    }
+    if (why) {
+        fprintf(stderr, "%s: %s what no row knows: %s.\n", orphans->store,
+                orphans->remove ? "nothing is removed of" : "not looked for", why);
+        return NULL;
+    }
+    return fhir_store_scan(&scan, orphans->ctl->pool);
 }
+
+/* ---- all stores ---- */
 
 static fhir_error_t *find_in_store(orphans_t *orphans, const char *name)
 {
-    orphans->store_name = name;
-    FHIR_TRY(fhir_store_get(&orphans->store, orphans->ctl->settings->catalog, name, orphans->ctl->pool));
+    orphans->store = name;
+    FHIR_TRY(find_copies(orphans));
     FHIR_TRY(find_pending(orphans));
     return find_unknown(orphans);
 }
 
+static fhir_error_t *find_in_stores(orphans_t *orphans)
+{
+    apr_array_header_t *names = fhir_store_names(orphans->ctl->settings->catalog, orphans->ctl->pool);
+    const char *only = fhir_ctl_option(orphans->ctl, "store");
+    for (int i = 0; i < names->nelts; i++) {
+        const char *name = APR_ARRAY_IDX(names, i, const char *);
+        if (!only || strcmp(only, name) == 0) {
+            FHIR_TRY(find_in_store(orphans, name));
+        }
+    }
+    return NULL;
+}
+
+static void print_summary(orphans_t *orphans)
+{
+    fhir_findings_end(&orphans->findings);
+    if (!orphans->findings.json && orphans->remove && orphans->findings.count) {
+        printf("%" APR_OFF_T_FMT " removed", orphans->removed);
+        printf(orphans->failed ? ", %" APR_OFF_T_FMT " could not be removed.\n" : ".\n", orphans->failed);
+    }
+    if (orphans->remove) {
+        orphans->ctl->status =
+            orphans->findings.count > orphans->removed || orphans->sweep.kept ? FHIR_CTL_FOUND : FHIR_CTL_OK;
+    }
+}
+
+static fhir_error_t *sweep(orphans_t *orphans)
+{
+    FHIR_TRY(fhir_copies_sweep(&orphans->sweep));
+    orphans->removed += orphans->sweep.removed;
+    if (orphans->sweep.kept) {
+        fprintf(stderr, "%" APR_OFF_T_FMT " copies could not be removed now: %s\n", orphans->sweep.kept,
+                orphans->sweep.why_kept);
+    }
+    return NULL;
+}
+
 fhir_error_t *fhir_ctl_store_orphans(fhir_ctl_t *ctl)
 {
-    static const char *const names[] = {"store", "kind", "key", "size#", "since", "age_seconds#", "locator"};
     const char *only = fhir_ctl_option(ctl, "store");
     const char *given_age = fhir_ctl_option(ctl, "older-than");
     orphans_t orphans = {.ctl = ctl};
-    apr_array_header_t *stores;
     apr_interval_time_t age = 0;
-    FHIR_TRY(fhir_parse_duration(&age, given_age ? given_age : "1h", ctl->pool));
-    FHIR_TRY(fhir_ctl_meta(ctl));
+    orphans.remove = fhir_ctl_option(ctl, "remove") != NULL;
+    given_age = given_age ? given_age : orphans.remove ? REMOVE_AGE : LIST_AGE;
+    FHIR_TRY(fhir_parse_duration(&age, given_age, ctl->pool));
+    fhir_object_job_init(&orphans.job, ctl->pool);
+    FHIR_TRY(fhir_ctl_job(&orphans.job, ctl));
+    FHIR_TRY(only ? fhir_ctl_known_store(ctl, only) : NULL);
     FHIR_TRY(fhir_ctl_stores(ctl));
+    FHIR_TRY(fhir_copy_sweep_init(&orphans.sweep, &orphans.job, ctl->pool));
+    apr_pool_create(&orphans.pool, ctl->pool);
     orphans.before = apr_time_now() - age;
-    if (only && !fhir_store_defined(ctl->settings->catalog, only)) {
-        return fhir_error_public(ctl->pool, FHIR_ERROR_NOT_FOUND, "There is no store '%s'; `store list` lists them.",
-                                 only);
-    }
-    apr_pool_create(&orphans.page_pool, ctl->pool);
-    fhir_ctl_table_init(&orphans.table, ctl, names, 7);
-    stores = fhir_store_names(ctl->settings->catalog, ctl->pool);
-    for (int i = 0; i < stores->nelts; i++) {
-        const char *name = APR_ARRAY_IDX(stores, i, const char *);
-        if (!only || strcmp(only, name) == 0) {
-            FHIR_TRY(find_in_store(&orphans, name));
-        }
-    }
-    fhir_ctl_table_print(&orphans.table);
+    fhir_findings_init(&orphans.findings, ctl, NULL, 1);
+    FHIR_TRY(find_in_stores(&orphans));
+    FHIR_TRY(orphans.remove ? sweep(&orphans) : NULL);
+    print_summary(&orphans);
     return NULL;
 }

@@ -1,7 +1,22 @@
-/* store list, health */
+/* store list, health, stat */
 #include "ctl.h"
 
+#include "../core/meta/object_copy.h"
+
 #include <string.h>
+
+fhir_error_t *fhir_ctl_known_store(fhir_ctl_t *ctl, const char *name)
+{
+    return fhir_store_defined(ctl->settings->catalog, name)
+               ? NULL
+               : fhir_error_public(ctl->pool, FHIR_ERROR_NOT_FOUND, "There is no store '%s'; `store list` lists them.",
+                                   name);
+}
+
+static int is_default(const fhir_ctl_t *ctl, const char *name)
+{
+    return ctl->settings->default_store && strcmp(name, ctl->settings->default_store) == 0;
+}
 
 fhir_error_t *fhir_ctl_store_list(fhir_ctl_t *ctl)
 {
@@ -14,8 +29,7 @@ fhir_error_t *fhir_ctl_store_list(fhir_ctl_t *ctl)
     for (int i = 0; i < stores->nelts; i++) {
         const char *name = APR_ARRAY_IDX(stores, i, const char *);
         fhir_ctl_table_add(&table, name);
-        fhir_ctl_table_add_flag(&table,
-                                ctl->settings->default_store && strcmp(name, ctl->settings->default_store) == 0);
+        fhir_ctl_table_add_flag(&table, is_default(ctl, name));
     }
     fhir_ctl_table_print(&table);
     return NULL;
@@ -23,24 +37,84 @@ fhir_error_t *fhir_ctl_store_list(fhir_ctl_t *ctl)
 
 fhir_error_t *fhir_ctl_store_health(fhir_ctl_t *ctl)
 {
-    static const char *const names[] = {"name", "healthy?", "problem"};
+    static const char *const names[] = {"name", "healthy?", "milliseconds#", "problem"};
     fhir_ctl_table_t table;
     apr_array_header_t *stores;
     FHIR_TRY(fhir_ctl_stores(ctl));
     stores = fhir_store_names(ctl->settings->catalog, ctl->pool);
-    fhir_ctl_table_init(&table, ctl, names, 3);
+    fhir_ctl_table_init(&table, ctl, names, 4);
     for (int i = 0; i < stores->nelts; i++) {
         const char *name = APR_ARRAY_IDX(stores, i, const char *);
+        apr_time_t began = apr_time_now();
         fhir_open_store_t *store;
         fhir_error_t *error;
         FHIR_TRY(fhir_store_get(&store, ctl->settings->catalog, name, ctl->pool));
-        ctl->call.deadline = apr_time_now() + ctl->settings->request_timeout;
+        ctl->call.deadline = began + ctl->settings->request_timeout;
         error = fhir_store_health(store, &ctl->call);
         fhir_ctl_table_add(&table, name);
         fhir_ctl_table_add_flag(&table, !error);
+        fhir_ctl_table_add(&table,
+                           apr_psprintf(ctl->pool, "%.1f", (double)(apr_time_now() - began) / APR_TIME_C(1000)));
         fhir_ctl_table_add(&table, error ? (error->detail ? error->detail : error->public_text) : NULL);
         if (error) {
             ctl->status = FHIR_CTL_FOUND;
+        }
+    }
+    fhir_ctl_table_print(&table);
+    return NULL;
+}
+
+/* ---- stat ---- */
+
+static void add_stat(fhir_ctl_table_t *table, fhir_ctl_t *ctl, const fhir_store_stat_t *stat)
+{
+    int configured = fhir_store_defined(ctl->settings->catalog, stat->store);
+    fhir_ctl_table_add(table, stat->store);
+    fhir_ctl_table_add_flag(table, configured);
+    fhir_ctl_table_add_flag(table, is_default(ctl, stat->store));
+    fhir_ctl_table_add_number(table, stat->objects);
+    fhir_ctl_table_add_number(table, stat->bytes);
+    fhir_ctl_table_add_number(table, stat->projects);
+    fhir_ctl_table_add_number(table, stat->pending);
+    fhir_ctl_table_add_time(table, stat->oldest_pending);
+    fhir_ctl_table_add_number(table, stat->writing);
+    fhir_ctl_table_add_number(table, stat->left_over);
+    /* What is in a store that is not configured can't be read. */
+    if (!configured) {
+        ctl->status = FHIR_CTL_FOUND;
+    }
+}
+
+static int has_stat(const apr_array_header_t *stats, const char *store)
+{
+    for (int i = 0; i < stats->nelts; i++) {
+        if (strcmp(APR_ARRAY_IDX(stats, i, fhir_store_stat_t).store, store) == 0) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+fhir_error_t *fhir_ctl_store_stat(fhir_ctl_t *ctl)
+{
+    static const char *const names[] = {"name",      "configured?", "default?",       "objects#", "bytes#",
+                                        "projects#", "pending#",    "oldest_pending", "copying#", "left_over#"};
+    fhir_object_job_t job;
+    fhir_ctl_table_t table;
+    apr_array_header_t *stats;
+    apr_array_header_t *stores;
+    fhir_object_job_init(&job, ctl->pool);
+    FHIR_TRY(fhir_ctl_job(&job, ctl));
+    FHIR_TRY(fhir_meta_store_stat(&stats, ctl->meta, &ctl->call));
+    stores = fhir_store_names(ctl->settings->catalog, ctl->pool);
+    fhir_ctl_table_init(&table, ctl, names, 10);
+    for (int i = 0; i < stats->nelts; i++) {
+        add_stat(&table, ctl, &APR_ARRAY_IDX(stats, i, fhir_store_stat_t));
+    }
+    for (int i = 0; i < stores->nelts; i++) {
+        const fhir_store_stat_t empty = {.store = APR_ARRAY_IDX(stores, i, const char *)};
+        if (!has_stat(stats, empty.store)) {
+            add_stat(&table, ctl, &empty);
         }
     }
     fhir_ctl_table_print(&table);

@@ -112,12 +112,44 @@ const fhir_ctl_command_t fhir_ctl_commands[] = {
     {"key revoke", "ID", "end a key: what it has signed is no longer accepted",
      "If it is the one in use, a new key is made first.", fhir_ctl_key_revoke},
     {"store list", "[--json]", "list the stores of the configuration", NULL, fhir_ctl_store_list},
-    {"store health", "[--json]", "ask each store whether it works", "Exit status 3 if one does not.",
-     fhir_ctl_store_health},
-    {"store orphans", "[--store NAME] [--older-than AGE] [--json]", "list what unfinished uploads have left behind",
+    {"store health", "[--json]", "ask each store whether it works, and how long that takes",
+     "Exit status 3 if one does not.", fhir_ctl_store_health},
+    {"store stat", "[--json]", "count what is in each store",
+     "By the database: objects and their bytes, projects, uploads that are not finished, copies that are being "
+     "written\n"
+     "or are left over of a move. Exit status 3 if objects are in a store that the configuration does not have: they\n"
+     "can't be read.",
+     fhir_ctl_store_stat},
+    {"store migrate", "--from STORE --to STORE [--project PROJECT] [--rate SIZE] [--grace AGE] [--dry-run]",
+     "move objects to another store while httpd runs",
+     "First let FhirBinaryDefaultStore name the new store and reload httpd gracefully; both stores stay configured. "
+     "Each\n"
+     "object is copied, read back and compared with its SHA-256 before its row names the new place; what it leaves\n"
+     "behind is removed after --grace, default 60s, when readers of the old place have ended. --rate: bytes a second\n"
+     "that are read at most, of both stores together. It may be stopped or killed at any time and run again, also\n"
+     "several times at once. --dry-run only counts. Exit status 3 if objects could not be moved: they are missing or\n"
+     "altered, are told, and stay as they are.\n"
+     "\n"
+     "  fhirbinctl store migrate --from main --to s3 --rate 50M",
+     fhir_ctl_store_migrate},
+    {"store verify", "[--store STORE] [--project PROJECT] [--sample PERCENT] [--since TIME] [--rate SIZE] [--json]",
+     "read the stored objects again and compare them with what was stored",
+     "Tells what is missing, altered or unreadable, and what is in a store that the configuration does not have; and,\n"
+     "without --project, what is in the stores and is older than an hour, but known to no row. --sample: so many per\n"
+     "cent of the objects, taken by chance. --since: what was stored since a date, a time, or for an age such as 7d.\n"
+     "Says nothing if all is well, unless to a terminal. Exit status 3 if something was found, 1 if it could not be\n"
+     "checked.\n"
+     "\n"
+     "  fhirbinctl store verify --sample 1% --rate 20M",
+     fhir_ctl_store_verify},
+    {"store orphans", "[--store NAME] [--older-than AGE] [--remove] [--json]",
+     "list what unfinished uploads and moves have left behind, and remove it",
      "Both directions: uploads that the database knows as pending, and objects in a store that no row knows. Only "
      "what\n"
-     "is older than AGE, default 1h. Nothing is removed. Exit status 3 if there is any.",
+     "is older than AGE, default 1h, with --remove 24h: an upload that still runs then is refused when it ends. "
+     "Nothing\n"
+     "is removed without --remove, and never what a version needs, nor what looks unknown because the configuration\n"
+     "names another database or lacks a store. Exit status 3 if there is any, or if some remain.",
      fhir_ctl_store_orphans},
     {"binary uses", "--project PROJECT ID [--json]", "list the resources that point to a Binary",
      "Attachments of every version; `current` says whether the resource's newest version still has it.",

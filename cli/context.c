@@ -30,6 +30,22 @@ fhir_error_t *fhir_ctl_meta(fhir_ctl_t *ctl)
     return fhir_meta_open(&ctl->meta, &config, ctl->pool);
 }
 
+#define LONG_STATEMENT apr_time_from_sec(600)
+
+fhir_error_t *fhir_ctl_job(fhir_object_job_t *job, fhir_ctl_t *ctl)
+{
+    FHIR_TRY(fhir_ctl_settings(ctl));
+    if (ctl->settings->database_statement_timeout < LONG_STATEMENT) {
+        ctl->settings->database_statement_timeout = LONG_STATEMENT;
+    }
+    FHIR_TRY(fhir_ctl_meta(ctl));
+    job->meta = ctl->meta;
+    job->catalog = ctl->settings->catalog;
+    job->log = &ctl->log;
+    job->timeout = ctl->settings->request_timeout;
+    return NULL;
+}
+
 fhir_error_t *fhir_ctl_stores(fhir_ctl_t *ctl)
 {
     FHIR_TRY(fhir_ctl_settings(ctl));

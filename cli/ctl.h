@@ -2,6 +2,7 @@
 #ifndef FHIR_CLI_CTL_H
 #define FHIR_CLI_CTL_H
 
+#include "../core/app/object_check.h"
 #include "../core/app/operate.h"
 #include "../core/fhir/json_document.h"
 #include "../core/meta/meta.h"
@@ -51,6 +52,11 @@ fhir_error_t *fhir_ctl_misuse(fhir_ctl_t *ctl, const char *text) FHIR_MUST_CHECK
 fhir_error_t *fhir_ctl_settings(fhir_ctl_t *ctl) FHIR_MUST_CHECK;
 fhir_error_t *fhir_ctl_meta(fhir_ctl_t *ctl) FHIR_MUST_CHECK;   /* settings too */
 fhir_error_t *fhir_ctl_stores(fhir_ctl_t *ctl) FHIR_MUST_CHECK; /* settings too */
+/* For commands that look at very many objects: settings and meta, whose statements may take longer then. `job` has been
+ * initialised; its stores are not open yet. */
+fhir_error_t *fhir_ctl_job(fhir_object_job_t *job, fhir_ctl_t *ctl) FHIR_MUST_CHECK;
+/* NOT_FOUND if the configuration has no such store. */
+fhir_error_t *fhir_ctl_known_store(fhir_ctl_t *ctl, const char *name) FHIR_MUST_CHECK;
 /* Settings and meta too. The app has no stores: nothing that has bytes can be written or read. */
 fhir_error_t *fhir_ctl_app(fhir_ctl_t *ctl) FHIR_MUST_CHECK;
 /* The project of --project; *id is NULL if the option is not given. */
@@ -140,6 +146,9 @@ fhir_error_t *fhir_ctl_key_list(fhir_ctl_t *ctl);
 fhir_error_t *fhir_ctl_key_revoke(fhir_ctl_t *ctl);
 fhir_error_t *fhir_ctl_store_list(fhir_ctl_t *ctl);
 fhir_error_t *fhir_ctl_store_health(fhir_ctl_t *ctl);
+fhir_error_t *fhir_ctl_store_stat(fhir_ctl_t *ctl);
+fhir_error_t *fhir_ctl_store_migrate(fhir_ctl_t *ctl);
+fhir_error_t *fhir_ctl_store_verify(fhir_ctl_t *ctl);
 fhir_error_t *fhir_ctl_store_orphans(fhir_ctl_t *ctl);
 fhir_error_t *fhir_ctl_binary_uses(fhir_ctl_t *ctl);
 fhir_error_t *fhir_ctl_binary_unlinked(fhir_ctl_t *ctl);

@@ -21,12 +21,11 @@ static void print_all(void)
     for (const fhir_ctl_command_t *command = fhir_ctl_commands; command->name; command++) {
         printf("  %-*s  %s\n", (int)width, command->name, command->summary);
     }
-    puts(
-        "  help [COMMAND]\n"
-        "  version\n"
-        "\n"
-        "Exit status: 0 done, 1 failed, 2 wrong use, 3 found something (store orphans, store health, policy check) or\n"
-        "refused (explain).");
+    puts("  help [COMMAND]\n"
+         "  version\n"
+         "\n"
+         "Exit status: 0 done, 1 failed, 2 wrong use, 3 found something (store verify, policy check ...) or\n"
+         "refused (explain).");
 }
 
 void fhir_ctl_help(const fhir_ctl_command_t *command)

@@ -514,6 +514,7 @@ static fhir_error_t *count_remaining(run_t *run)
     const fhir_object_filter_t filter = {.store = run->move->from, .project_id = run->move->project_id, .share = 1};
     fhir_call_t call = fhir_object_job_call(run->job, run->pool);
     apr_off_t bytes;
+    call.deadline = 0; /* the database's own limit: it counts them one by one */
     return fhir_meta_objects_count(&run->move->remaining, &bytes, run->own.meta, &filter, &call);
 }
 
@@ -523,6 +524,7 @@ static fhir_error_t *tell_begun(const run_t *run)
     fhir_call_t call = fhir_object_job_call(run->job, run->pool);
     apr_off_t objects;
     apr_off_t bytes;
+    call.deadline = 0;
     FHIR_TRY(fhir_meta_objects_count(&objects, &bytes, run->own.meta, &filter, &call));
     if (run->move->begun) {
         run->move->begun(run->move->baton, objects, bytes);

@@ -1,0 +1,193 @@
+/* store migrate: moves objects from one store to another while httpd runs. */
+#include "ctl.h"
+
+#include "../core/app/object_move.h"
+#include "../core/base/text.h"
+#include "progress.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define SIZE_TEXT 32
+
+typedef struct migrate_t {
+    fhir_ctl_t *ctl;
+    fhir_object_job_t job;
+    fhir_move_t move;
+    fhir_progress_t progress;
+    int begun;
+} migrate_t;
+
+static void begun(void *baton, apr_off_t objects, apr_off_t bytes)
+{
+    migrate_t *migrate = baton;
+    if (objects > 0) {
+        fhir_progress_begin_bytes(&migrate->progress, bytes);
+        migrate->begun = 1;
+    }
+}
+
+static void read_bytes(void *baton, apr_off_t bytes)
+{
+    migrate_t *migrate = baton;
+    if (!migrate->begun) { /* an upload that ended while we waited */
+        fhir_progress_begin_bytes(&migrate->progress, 0);
+        migrate->begun = 1;
+    }
+    /* Uploads that ended meanwhile are on top of what was counted. */
+    if (migrate->progress.done + bytes > migrate->progress.total) {
+        migrate->progress.total = migrate->progress.done + bytes;
+    }
+    fhir_progress_add(&migrate->progress, bytes);
+}
+
+static void wrong(void *baton, const fhir_content_t *content, const char *what, const char *detail)
+{
+    migrate_t *migrate = baton;
+    if (migrate->begun) {
+        fhir_progress_hide(&migrate->progress);
+    }
+    printf("%s is %s in %s (%s)%s%s\n", content->object_key, what, content->store, content->locator, detail ? ": " : "",
+           detail ? detail : "");
+    fflush(stdout);
+}
+
+static void waiting(void *baton, apr_off_t objects, apr_interval_time_t time)
+{
+    migrate_t *migrate = baton;
+    if (time > apr_time_from_sec(1) && migrate->progress.is_terminal) {
+        fhir_progress_hide(&migrate->progress);
+        fprintf(stderr, "waiting %" APR_TIME_T_FMT " s until what %" APR_OFF_T_FMT " object%s left behind is removed",
+                apr_time_sec(time) + 1, objects, objects == 1 ? " has" : "s have");
+        fflush(stderr);
+    }
+}
+
+static fhir_error_t *read_options(migrate_t *migrate)
+{
+    fhir_ctl_t *ctl = migrate->ctl;
+    fhir_move_t *move = &migrate->move;
+    const char *rate = fhir_ctl_option(ctl, "rate");
+    const char *grace = fhir_ctl_option(ctl, "grace");
+    move->from = fhir_ctl_option(ctl, "from");
+    move->to = fhir_ctl_option(ctl, "to");
+    FHIR_TRY(fhir_parse_duration(&move->grace, grace ? grace : "60s", ctl->pool));
+    if (rate) {
+        FHIR_TRY(fhir_parse_size(&migrate->job.rate, rate, ctl->pool));
+        if (migrate->job.rate < 1024) {
+            return fhir_ctl_misuse(ctl, "--rate is bytes a second, at least 1K, for example 50M.");
+        }
+    }
+    return strcmp(move->from, move->to) == 0 ? fhir_ctl_misuse(ctl, "--from and --to name one store.") : NULL;
+}
+
+static const fhir_store_stat_t *stat_of(const apr_array_header_t *stats, const char *store)
+{
+    static const fhir_store_stat_t none;
+    for (int i = 0; i < stats->nelts; i++) {
+        if (strcmp(APR_ARRAY_IDX(stats, i, fhir_store_stat_t).store, store) == 0) {
+            return &APR_ARRAY_IDX(stats, i, fhir_store_stat_t);
+        }
+    }
+    return &none;
+}
+
+static fhir_error_t *dry_run(migrate_t *migrate)
+{
+    const fhir_move_t *move = &migrate->move;
+    const fhir_object_filter_t filter = {.store = move->from, .project_id = move->project_id, .share = 1};
+    fhir_ctl_t *ctl = migrate->ctl;
+    const fhir_store_stat_t *from;
+    apr_array_header_t *stats;
+    char size[SIZE_TEXT];
+    apr_off_t objects;
+    apr_off_t bytes;
+    FHIR_TRY(fhir_meta_objects_count(&objects, &bytes, ctl->meta, &filter, &ctl->call));
+    FHIR_TRY(fhir_meta_store_stat(&stats, ctl->meta, &ctl->call));
+    from = stat_of(stats, move->from);
+    fhir_progress_size(size, sizeof(size), (double)bytes);
+    printf("%" APR_OFF_T_FMT " objects, %s (%" APR_OFF_T_FMT " bytes), would be moved from %s to %s.\n", objects, size,
+           bytes, move->from, move->to);
+    if (from->pending) {
+        printf("%" APR_OFF_T_FMT " uploads to %s are not finished; what becomes of them is moved when they are.\n",
+               from->pending, move->from);
+    }
+    return NULL;
+}
+
+static void print_left(const migrate_t *migrate, apr_off_t pending)
+{
+    const fhir_move_t *move = &migrate->move;
+    const fhir_settings_t *settings = migrate->ctl->settings;
+    if (move->remaining) {
+        printf("%" APR_OFF_T_FMT " objects are still in %s%s.\n", move->remaining, move->from,
+               move->wrong_objects ? ", those that could not be moved among them" : "");
+    }
+    if (pending) {
+        printf("%" APR_OFF_T_FMT
+               " uploads to %s are not finished or were interrupted; see `fhirbinctl store orphans`.\n",
+               pending, move->from);
+    }
+    if (move->others) {
+        printf("%" APR_OFF_T_FMT
+               " copies are another run's, or are removed later. Run the command again to finish them.\n",
+               move->others);
+    }
+    if (move->kept) {
+        printf("%" APR_OFF_T_FMT " copies that were left behind could not be removed, the next run tries again: %s\n",
+               move->kept, move->why_kept);
+    }
+    if (settings->default_store && strcmp(settings->default_store, move->from) == 0) {
+        printf("New content is still stored in %s: let FhirBinaryDefaultStore name %s and reload httpd gracefully.\n",
+               move->from, move->to);
+    }
+}
+
+static fhir_error_t *print_result(const migrate_t *migrate)
+{
+    const fhir_move_t *move = &migrate->move;
+    fhir_ctl_t *ctl = migrate->ctl;
+    apr_array_header_t *stats;
+    char size[SIZE_TEXT];
+    ctl->call.deadline = 0;
+    FHIR_TRY(fhir_meta_store_stat(&stats, ctl->meta, &ctl->call));
+    fhir_progress_size(size, sizeof(size), (double)move->moved_bytes);
+    if (move->moved_objects || move->wrong_objects || move->removed || move->remaining) {
+        printf("%" APR_OFF_T_FMT " objects, %s, were moved from %s to %s; %" APR_OFF_T_FMT " could not be moved.\n",
+               move->moved_objects, size, move->from, move->to, move->wrong_objects);
+    } else {
+        printf("Nothing is to be moved from %s.\n", move->from);
+    }
+    print_left(migrate, stat_of(stats, move->from)->pending);
+    ctl->status = move->wrong_objects || move->kept ? FHIR_CTL_FOUND : FHIR_CTL_OK;
+    return NULL;
+}
+
+fhir_error_t *fhir_ctl_store_migrate(fhir_ctl_t *ctl)
+{
+    migrate_t migrate = {.ctl = ctl};
+    fhir_error_t *error;
+    fhir_object_job_init(&migrate.job, ctl->pool);
+    FHIR_TRY(read_options(&migrate));
+    FHIR_TRY(fhir_ctl_settings(ctl));
+    FHIR_TRY(fhir_ctl_known_store(ctl, migrate.move.from));
+    FHIR_TRY(fhir_ctl_known_store(ctl, migrate.move.to));
+    FHIR_TRY(fhir_ctl_job(&migrate.job, ctl));
+    FHIR_TRY(fhir_ctl_project(&migrate.move.project_id, ctl));
+    if (fhir_ctl_option(ctl, "dry-run")) {
+        return dry_run(&migrate);
+    }
+    FHIR_TRY(fhir_ctl_stores(ctl));
+    migrate.move.job = &migrate.job;
+    migrate.move.begun = begun;
+    migrate.move.read = read_bytes;
+    migrate.move.wrong = wrong;
+    migrate.move.waiting = waiting;
+    migrate.move.baton = &migrate;
+    error = fhir_objects_move(&migrate.move, ctl->pool);
+    if (migrate.begun) {
+        fhir_progress_end(&migrate.progress);
+    }
+    FHIR_TRY(error);
+    return print_result(&migrate);
+}

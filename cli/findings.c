@@ -1,0 +1,88 @@
+/* What a long check finds, printed as it is found. */
+#include "findings.h"
+
+#include "../core/base/text.h"
+
+#include <stdio.h>
+
+void fhir_findings_init(fhir_findings_t *findings, fhir_ctl_t *ctl, fhir_progress_t *progress, int is_array)
+{
+    findings->ctl = ctl;
+    findings->progress = progress;
+    findings->json = fhir_ctl_option(ctl, "json") != NULL;
+    findings->is_array = is_array;
+    findings->count = 0;
+    apr_pool_create(&findings->pool, ctl->pool);
+    if (findings->json) {
+        fputs(is_array ? "[" : "{\"findings\": [", stdout);
+    }
+}
+
+static void add_text(fhir_text_t *json, const char *name, const char *value)
+{
+    fhir_text_addf(json, ", \"%s\": ", name);
+    if (value) {
+        fhir_text_add_json_string(json, value);
+    } else {
+        fhir_text_add(json, "null");
+    }
+}
+
+static void print_json(const fhir_findings_t *findings, const fhir_finding_t *finding)
+{
+    fhir_text_t json;
+    fhir_text_init(&json, findings->pool);
+    fhir_text_add(&json, findings->count ? ",\n  {\"store\": " : "\n  {\"store\": ");
+    fhir_text_add_json_string(&json, finding->store);
+    add_text(&json, "kind", finding->problem);
+    add_text(&json, "key", finding->key);
+    if (finding->size >= 0) {
+        fhir_text_addf(&json, ", \"size\": %" APR_OFF_T_FMT, finding->size);
+    } else {
+        fhir_text_add(&json, ", \"size\": null");
+    }
+    add_text(&json, "since", finding->since ? fhir_instant(finding->since, findings->pool) : NULL);
+    if (finding->since) {
+        fhir_text_addf(&json, ", \"age_seconds\": %" APR_TIME_T_FMT, apr_time_sec(apr_time_now() - finding->since));
+    }
+    add_text(&json, "locator", finding->locator);
+    add_text(&json, "detail", finding->detail);
+    fhir_text_add(&json, "}");
+    fputs(json.text, stdout);
+}
+
+static void print_line(const fhir_findings_t *findings, const fhir_finding_t *finding)
+{
+    if (findings->count == 0) {
+        printf("%-12s  %-12s  %-32s  %12s  %-24s  %s\n", "store", "kind", "key", "size", "since", "locator");
+    }
+    printf("%-12s  %-12s  %-32s  %12s  %-24s  %s%s%s\n", finding->store, finding->problem,
+           finding->key ? finding->key : "-", finding->size < 0 ? "-" : apr_off_t_toa(findings->pool, finding->size),
+           finding->since ? fhir_instant(finding->since, findings->pool) : "-",
+           finding->locator ? finding->locator : "-", finding->detail ? "  " : "",
+           finding->detail ? finding->detail : "");
+}
+
+void fhir_findings_add(fhir_findings_t *findings, const fhir_finding_t *finding)
+{
+    if (findings->progress && findings->progress->started) {
+        fhir_progress_hide(findings->progress);
+    }
+    if (findings->json) {
+        print_json(findings, finding);
+    } else {
+        print_line(findings, finding);
+    }
+    fflush(stdout);
+    findings->count++;
+    findings->ctl->status = FHIR_CTL_FOUND;
+    apr_pool_clear(findings->pool);
+}
+
+void fhir_findings_end(fhir_findings_t *findings)
+{
+    if (findings->json) {
+        fputs(findings->count ? "\n]" : "]", stdout);
+        fputs(findings->is_array ? "\n" : "", stdout);
+    }
+}

@@ -1,0 +1,34 @@
+/* What a long check finds, printed as it is found: lines for people, or the members of a JSON array with --json. */
+#ifndef FHIR_CLI_FINDINGS_H
+#define FHIR_CLI_FINDINGS_H
+
+#include "ctl.h"
+#include "progress.h"
+
+typedef struct fhir_finding_t {
+    const char *store;
+    const char *problem; /* a word */
+    const char *key;     /* NULL: no row knows it */
+    apr_off_t size;      /* -1: not known */
+    apr_time_t since;    /* 0: not known */
+    const char *locator;
+    const char *detail; /* NULL: nothing more to say */
+} fhir_finding_t;
+
+typedef struct fhir_findings_t {
+    fhir_ctl_t *ctl;
+    fhir_progress_t *progress; /* hidden while something is printed; NULL: none */
+    int json;
+    int is_array; /* with --json, nothing but the array */
+    apr_off_t count;
+    apr_pool_t *pool;
+} fhir_findings_t;
+
+/* With --json: the array alone, or the member `findings` of an object that the caller closes. */
+void fhir_findings_init(fhir_findings_t *findings, fhir_ctl_t *ctl, fhir_progress_t *progress, int is_array);
+/* The exit status is FHIR_CTL_FOUND from now on. */
+void fhir_findings_add(fhir_findings_t *findings, const fhir_finding_t *finding);
+/* Closes the JSON array. */
+void fhir_findings_end(fhir_findings_t *findings);
+
+#endif
