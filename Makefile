@@ -80,7 +80,7 @@ COMMON_SOURCES := $(sort $(wildcard storage-plugins/common/*.c))
 LIBS3_HEADER := $(firstword $(wildcard /usr/include/libs3.h /usr/local/include/libs3.h))
 PLUGINS_LEFT_OUT := $(if $(LIBS3_HEADER),,libs3)
 PLUGINS := $(filter-out common $(PLUGINS_LEFT_OUT),$(sort $(foreach file,$(wildcard storage-plugins/*/*.c),$(word 2,$(subst /, ,$(file))))))
-UNIT_SOURCES := $(sort $(wildcard tests/unit/test_*.c))
+UNIT_SOURCES := $(filter-out $(PLUGINS_LEFT_OUT:%=tests/unit/test_%.c),$(sort $(wildcard tests/unit/test_*.c)))
 
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 CORE_ARCHIVE := $(BUILD)/libfhircore.a

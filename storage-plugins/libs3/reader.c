@@ -67,9 +67,23 @@ static void start_get(libs3_request_t *request, S3RequestContext *context)
                   (uint64_t)reader->wanted, context, &handler, request);
 }
 
+/* libs3 says nothing of a body that was broken off. */
+static fhir_error_t *check_block(const fhir_reader_t *reader, const libs3_request_t *request, apr_pool_t *pool)
+{
+    fhir_error_t *error = NULL;
+    if (reader->end != reader->wanted) {
+        error = fhir_plugin_short_object(pool, reader->remaining - (apr_off_t)reader->end);
+        error->retry = FHIR_RETRY_YES;
+    } else if (reader->etag && strcmp(request->etag, reader->etag)) {
+        error = fhir_plugin_short_object(pool, reader->remaining);
+    }
+    return error;
+}
+
 static fhir_error_t *fetch_block(fhir_reader_t *reader, const fhir_store_call_t *call)
 {
     libs3_request_t request;
+    int attempt = 0;
     fhir_error_t *error;
     reader->wanted = (apr_uint64_t)reader->remaining < BLOCK_SIZE ? (apr_size_t)reader->remaining : BLOCK_SIZE;
     if (!reader->block) {
@@ -81,10 +95,12 @@ static fhir_error_t *fetch_block(fhir_reader_t *reader, const fhir_store_call_t 
     libs3_request_init(&request, reader->store, "GetObject", reader->locator);
     request.start = start_get;
     request.baton = reader;
-    error = libs3_run_repeatedly(&request, reader->store, call);
-    if (!error && (reader->end != reader->wanted || (reader->etag && strcmp(request.etag, reader->etag)))) {
-        error = fhir_plugin_short_object(call->result_pool, reader->remaining - (apr_off_t)reader->end);
-    }
+    do {
+        error = libs3_run(&request, reader->store, call);
+        if (!error) {
+            error = check_block(reader, &request, call->result_pool);
+        }
+    } while (error && fhir_http_try_again(&attempt, error, call));
     if (error) {
         reader->end = 0;
         return error;

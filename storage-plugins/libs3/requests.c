@@ -37,6 +37,8 @@ static const status_error_t status_errors[] = {
     {S3StatusErrorRequestTimeout, FHIR_ERROR_UNAVAILABLE, FHIR_RETRY_YES},
     {S3StatusErrorInternalError, FHIR_ERROR_UNAVAILABLE, FHIR_RETRY_YES},
     {S3StatusErrorOperationAborted, FHIR_ERROR_UNAVAILABLE, FHIR_RETRY_YES},
+    /* A connection that broke without an answer, among others. */
+    {S3StatusInternalError, FHIR_ERROR_UNAVAILABLE, FHIR_RETRY_YES},
     /* libs3 keeps no number: a 500 or 503 without a text that it understands is one of these. */
     {S3StatusErrorUnknown, FHIR_ERROR_UNAVAILABLE, FHIR_RETRY_YES},
     {S3StatusHttpErrorUnknown, FHIR_ERROR_UNAVAILABLE, FHIR_RETRY_YES},
