@@ -73,14 +73,40 @@ static fhir_error_t *open_failed(const char *what, const char *path, int failed,
                              what, path, apr_strerror(APR_FROM_OS_ERROR(failed), said, sizeof(said)), path);
 }
 
+/* A directory that root makes belongs to whom the one above belongs to. */
+static int make_base(const char *path, apr_pool_t *pool)
+{
+    const char *slash = strrchr(path, '/');
+    struct stat above;
+    if (mkdir(path, FS_DIRECTORY_MODE)) {
+        return errno == EEXIST ? 0 : errno;
+    }
+    if (geteuid() == 0 && slash > path && !stat(apr_pstrmemdup(pool, path, (apr_size_t)(slash - path)), &above) &&
+        chown(path, above.st_uid, above.st_gid)) {
+        return errno;
+    }
+    return 0;
+}
+
 /* The only place where a whole path is used; symbolic links in it are the administrator's choice. */
-static int open_base(const char *path)
+static int open_base(const char *path, apr_pool_t *pool)
 {
     int base = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (base < 0 && errno == ENOENT && (!mkdir(path, FS_DIRECTORY_MODE) || errno == EEXIST)) {
-        base = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (base < 0 && errno == ENOENT) {
+        errno = make_base(path, pool);
+        base = errno ? -1 : open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     }
     return base;
+}
+
+static void find_owner(fhir_store_t *store, int base)
+{
+    struct stat status;
+    if (geteuid() == 0 && !fstat(base, &status)) {
+        store->owner = status.st_uid;
+        store->group = status.st_gid;
+        store->give = status.st_uid != 0 || status.st_gid != 0;
+    }
 }
 
 static void close_store(fhir_store_t *store)
@@ -105,17 +131,18 @@ static int same_file_system(const fhir_store_t *store)
 
 static fhir_error_t *open_directories(fhir_store_t *store, int base, const char *path, apr_pool_t *pool)
 {
-    int made = 0;
+    int made_objects = 0;
+    int made_tmp = 0;
     int failed = 0;
-    store->objects = fs_open_directory(&made, base, "objects");
-    store->tmp = store->objects < 0 ? -1 : fs_open_directory(&made, base, "tmp");
+    store->objects = fs_open_directory(&made_objects, store, base, "objects");
+    store->tmp = store->objects < 0 ? -1 : fs_open_directory(&made_tmp, store, base, "tmp");
     if (store->objects < 0 || store->tmp < 0) {
         return open_failed("open objects and tmp in", path, errno, pool);
     }
     if (!same_file_system(store)) {
         return open_failed("objects and tmp are not in one file system below", path, EXDEV, pool);
     }
-    failed = made ? fs_sync(store, base) : 0;
+    failed = made_objects || made_tmp ? fs_sync(store, base) : 0;
     return failed ? open_failed("sync", path, failed, pool) : NULL;
 }
 
@@ -130,10 +157,11 @@ static fhir_error_t *fs_open(fhir_store_t **store, const fhir_store_config_t *co
     made->objects = -1;
     made->tmp = -1;
     made->sync = config->sync;
-    base = open_base(config->path);
+    base = open_base(config->path, pool);
     if (base < 0) {
         return open_failed("open", config->path, errno, pool);
     }
+    find_owner(made, base);
     error = open_directories(made, base, config->path, pool);
     close(base);
     if (error) {

@@ -9,6 +9,8 @@
 
 #include "../common/plugin.h"
 
+#include <sys/types.h>
+
 #define FS_DIRECTORY_MODE 0700
 #define FS_FILE_MODE 0600
 #define FS_DIRECTORY_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
@@ -22,13 +24,20 @@ struct fhir_store_t {
     int objects;
     int tmp;
     int sync; /* 0: nothing is durable; for tests and benchmarks */
+    /* root, as fhirbinctl may be, must not leave what httpd's children can't read or remove: what root makes is given
+     * to the owner of the store's directory. */
+    int give;
+    uid_t owner;
+    gid_t group;
 };
 
 /* paths.c */
 /* fsync that survives signals; 0 or an errno. Nothing to do if the store does not sync. */
 int fs_sync(const fhir_store_t *store, int descriptor);
+/* Gives what was just made to the store's owner, if we are root; 0 or an errno. */
+int fs_give(const fhir_store_t *store, int descriptor);
 /* Opens `name` below `parent` and makes it if it is missing. *made is set to 1 then. -1 and errno on failure. */
-int fs_open_directory(int *made, int parent, const char *name);
+int fs_open_directory(int *made, const fhir_store_t *store, int parent, const char *name);
 
 fhir_error_t *fs_writer_begin(fhir_writer_t **writer, fhir_store_t *store, const fhir_write_request_t *request,
                               const fhir_store_call_t *call);

@@ -19,7 +19,23 @@ int fs_sync(const fhir_store_t *store, int descriptor)
     return 0;
 }
 
-int fs_open_directory(int *made, int parent, const char *name)
+int fs_give(const fhir_store_t *store, int descriptor)
+{
+    return store->give && fchown(descriptor, store->owner, store->group) ? errno : 0;
+}
+
+static int give_directory(const fhir_store_t *store, int directory)
+{
+    int failed = directory < 0 ? 0 : fs_give(store, directory);
+    if (failed) {
+        close(directory);
+        errno = failed;
+        return -1;
+    }
+    return directory;
+}
+
+int fs_open_directory(int *made, const fhir_store_t *store, int parent, const char *name)
 {
     int directory = openat(parent, name, FS_DIRECTORY_FLAGS);
     if (directory >= 0 || errno != ENOENT) {
@@ -34,5 +50,6 @@ int fs_open_directory(int *made, int parent, const char *name)
     if (*made && fchmodat(parent, name, FS_DIRECTORY_MODE, 0)) {
         return -1;
     }
-    return openat(parent, name, FS_DIRECTORY_FLAGS);
+    directory = openat(parent, name, FS_DIRECTORY_FLAGS);
+    return *made ? give_directory(store, directory) : directory;
 }

@@ -155,10 +155,11 @@ fhir_error_t *fs_writer_write(fhir_writer_t *writer, const void *data, apr_size_
     return NULL;
 }
 
-/* Length as the file system sees it, and 0600 also under a umask that took our own rights away. */
+/* Length as the file system sees it, and 0600 also under a umask that took our own rights away; and whose it is. */
 static fhir_error_t *check_file(fhir_object_info_t *info, fhir_writer_t *writer, apr_pool_t *pool)
 {
     struct stat status;
+    int failed;
     if (fstat(writer->file, &status)) {
         return fhir_plugin_system_error(pool, errno, "fstat the temporary file");
     }
@@ -167,6 +168,10 @@ static fhir_error_t *check_file(fhir_object_info_t *info, fhir_writer_t *writer,
     }
     if ((status.st_mode & 0777) != FS_FILE_MODE && fchmod(writer->file, FS_FILE_MODE)) {
         return fhir_plugin_system_error(pool, errno, "fchmod the temporary file");
+    }
+    failed = fs_give(writer->store, writer->file);
+    if (failed) {
+        return fhir_plugin_system_error(pool, failed, "fchown the temporary file");
     }
     info->length = status.st_size;
     info->modified = apr_time_make(status.st_mtim.tv_sec, status.st_mtim.tv_nsec / 1000);
@@ -196,11 +201,11 @@ static int open_fan_out(fhir_writer_t *writer, int *outer, int *made_outer, int 
         return writer->directory < 0 ? errno : 0;
     }
     name[2] = '\0';
-    *outer = fs_open_directory(made_outer, writer->store->objects, name);
+    *outer = fs_open_directory(made_outer, writer->store, writer->store->objects, name);
     if (*outer < 0) {
         return errno;
     }
-    writer->directory = fs_open_directory(made_inner, *outer, name + 3);
+    writer->directory = fs_open_directory(made_inner, writer->store, *outer, name + 3);
     return writer->directory < 0 ? errno : 0;
 }
 

@@ -187,6 +187,36 @@ static void rights_under_any_umask(void)
     }
 }
 
+static void check_owner(const char *name, uid_t owner)
+{
+    struct stat status;
+    CU_ASSERT_EQUAL(stat(in_store(name), &status), 0);
+    CU_ASSERT_EQUAL(status.st_uid, owner);
+    CU_ASSERT_EQUAL(status.st_gid, owner);
+}
+
+/* fhirbinctl run by root must not leave anything that httpd's children can't read. Others can't give files away. */
+static void what_root_makes_is_the_owners(void)
+{
+    uid_t owner = geteuid() == 0 ? 12345 : geteuid();
+    object_t object;
+    fhir_written_t written;
+    store_path = apr_psprintf(suite.pool, "%s/store-%d", scratch, store_number++);
+    CU_ASSERT_EQUAL(mkdir(store_path, 0700), 0);
+    CU_ASSERT_EQUAL(chown(store_path, owner, owner), 0);
+    ASSERT_OK(open_store("on"));
+    object = new_object(suite.pool);
+    ASSERT_OK(store_pattern(&written, &object, 10, 10, 1, suite.pool));
+    check_owner("objects", owner);
+    check_owner("tmp", owner);
+    check_owner(apr_psprintf(suite.pool, "objects/%.2s", object.locator), owner);
+    check_owner(apr_psprintf(suite.pool, "objects/%.5s", object.locator), owner);
+    check_owner(apr_psprintf(suite.pool, "objects/%s", object.locator), owner);
+    store_path = in_store("below");
+    ASSERT_OK(open_store("on"));
+    check_owner(".", owner);
+}
+
 /* One upload, announced, in pieces, into new directories: many different system calls. */
 static fhir_error_t *upload(const object_t *object, apr_pool_t *request)
 {
@@ -435,6 +465,7 @@ static const case_t cases[] = {
     {"sync=off does not sync", sync_off_does_not_sync},
     {"a big upload goes to the disk early", a_big_upload_goes_to_the_disk_early},
     {"rights under any umask", rights_under_any_umask},
+    {"what root makes is the owner's", what_root_makes_is_the_owners},
     {"every system call fails once", every_system_call_fails_once},
     {"interrupted and short calls", interrupted_and_short_calls},
     {"without renameat2 nothing is overwritten", without_renameat2_nothing_is_overwritten},
