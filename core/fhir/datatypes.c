@@ -273,8 +273,14 @@ static const fhir_element_t PARAMETERS[] = {{"id", "id", 0, 0},
                                             {"language", "code", 0, 0},
                                             {"parameter", "Parameters.parameter", 1, 0},
                                             END};
-static const fhir_element_t PARAMETERS_PARAMETER[] = {
-    ELEMENT, {"name", "string", 0, 0}, {"valueUri", "uri", 0, 0}, END};
+static const fhir_element_t PARAMETERS_PARAMETER[] = {ELEMENT,
+                                                      {"name", "string", 0, 0},
+                                                      {"valueCode", "code", 0, 0},
+                                                      {"valueInstant", "instant", 0, 0},
+                                                      {"valueString", "string", 0, 0},
+                                                      {"valueUri", "uri", 0, 0},
+                                                      {"part", "Parameters.parameter", 1, 0},
+                                                      END};
 static const fhir_element_t BUNDLE[] = {{"id", "id", 0, 0},
                                         {"meta", "Meta", 0, 0},
                                         {"implicitRules", "uri", 0, 0},

@@ -81,6 +81,35 @@ static void test_parameters(void)
                            "</Parameters>");
 }
 
+static void test_parameters_of_a_direct_upload(void)
+{
+    apr_table_t *headers = apr_table_make(pool, 2);
+    fhir_parameters_direct_t direct = {"https://s/o?a=1&b", headers, apr_time_from_sec(1800000000), "https://x/c"};
+    apr_table_addn(headers, "If-None-Match", "*");
+    apr_table_addn(headers, "Content-Type", "a/b; c=\"d\"");
+    CU_ASSERT_STRING_EQUAL(
+        fhir_parameters_direct(FHIR_FORMAT_JSON, &direct, pool),
+        "{\"resourceType\":\"Parameters\",\"parameter\":[{\"name\":\"url\",\"valueUri\":\"https://s/o?a=1&b\"},"
+        "{\"name\":\"method\",\"valueCode\":\"PUT\"},"
+        "{\"name\":\"header\",\"part\":[{\"name\":\"name\",\"valueString\":\"If-None-Match\"},"
+        "{\"name\":\"value\",\"valueString\":\"*\"}]},"
+        "{\"name\":\"header\",\"part\":[{\"name\":\"name\",\"valueString\":\"Content-Type\"},"
+        "{\"name\":\"value\",\"valueString\":\"a/b; c=\\\"d\\\"\"}]},"
+        "{\"name\":\"expires\",\"valueInstant\":\"2027-01-15T08:00:00.000Z\"},"
+        "{\"name\":\"complete\",\"valueUri\":\"https://x/c\"}]}");
+    CU_ASSERT_STRING_EQUAL(
+        fhir_parameters_direct(FHIR_FORMAT_XML, &direct, pool),
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Parameters xmlns=\"http://hl7.org/fhir\">"
+        "<parameter><name value=\"url\"/><valueUri value=\"https://s/o?a=1&amp;b\"/></parameter>"
+        "<parameter><name value=\"method\"/><valueCode value=\"PUT\"/></parameter>"
+        "<parameter><name value=\"header\"/><part><name value=\"name\"/><valueString value=\"If-None-Match\"/></part>"
+        "<part><name value=\"value\"/><valueString value=\"*\"/></part></parameter>"
+        "<parameter><name value=\"header\"/><part><name value=\"name\"/><valueString value=\"Content-Type\"/></part>"
+        "<part><name value=\"value\"/><valueString value=\"a/b; c=&quot;d&quot;\"/></part></parameter>"
+        "<parameter><name value=\"expires\"/><valueInstant value=\"2027-01-15T08:00:00.000Z\"/></parameter>"
+        "<parameter><name value=\"complete\"/><valueUri value=\"https://x/c\"/></parameter></Parameters>");
+}
+
 static apr_array_header_t *versions_of(int count)
 {
     static const fhir_change_kind_t CHANGES[] = {FHIR_CHANGE_DELETE, FHIR_CHANGE_UPDATE, FHIR_CHANGE_CREATE};
@@ -183,6 +212,7 @@ static void test_capability_statement(void)
 
 static const fhir_unit_test_t tests[] = {{"OperationOutcome", test_outcome},
                                          {"Parameters", test_parameters},
+                                         {"parameters of a direct upload", test_parameters_of_a_direct_upload},
                                          {"history", test_history},
                                          {"history in XML", test_history_in_xml},
                                          {"CapabilityStatement", test_capability_statement},
