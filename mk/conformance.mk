@@ -1,12 +1,13 @@
 # The storage conformance suite: programs that load the built plugins as httpd would.
 #   tests/conformance/{run,torture,loader,filesystem}.c   programs
 #   tests/conformance/{support,cases_*}.c                 shared by them
+#   tests/conformance/s3_requests*.c                      random requests to an S3 server, signed by the plugin's signer
 #   tests/conformance/broken/NAME.c                       plugins that the loader must refuse
 
 CONFORMANCE_DIR := $(BUILD)/tests/conformance
 CONFORMANCE_SHARED := $(call objects,$(sort $(wildcard tests/conformance/support.c tests/conformance/cases_*.c)))
 CONFORMANCE_PROGRAMS := $(patsubst tests/conformance/%.c,$(CONFORMANCE_DIR)/%,$(filter-out \
-    tests/conformance/support.c tests/conformance/system_calls.c tests/conformance/cases_%.c,$(sort $(wildcard tests/conformance/*.c))))
+    tests/conformance/support.c tests/conformance/system_calls.c tests/conformance/s3_requests_changed.c tests/conformance/cases_%.c,$(sort $(wildcard tests/conformance/*.c))))
 BROKEN_PLUGINS := $(patsubst tests/conformance/broken/%.c,$(CONFORMANCE_DIR)/broken/%.so,$(sort $(wildcard \
     tests/conformance/broken/*.c)))
 
@@ -16,6 +17,11 @@ $(CONFORMANCE_DIR)/%: $(BUILD)/obj/tests/conformance/%.o $(CONFORMANCE_SHARED) $
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
 	$(Q)$(LINK) -pie -rdynamic $(DEFS) -o $@ $^ $(CORE_LIBS) -lcunit -ldl $(APR_LIBS)
+
+$(CONFORMANCE_DIR)/s3_requests: $(call objects,$(sort $(wildcard tests/conformance/s3_requests*.c storage-plugins/s3/sigv4*.c))) $(COMMON_ARCHIVE)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(LINK) -pie $(DEFS) -o $@ $^ $(PLUGIN_LIBS) $(APR_LIBS)
 
 $(CONFORMANCE_DIR)/broken/%.so: $(BUILD)/obj/tests/conformance/broken/%.o
 	@mkdir -p $(@D)
