@@ -12,6 +12,7 @@ static fhir_error_t *open_clients(fhir_store_t *store, apr_pool_t *pool)
     fhir_http_config_t http = {config->ca_file, config->connect_timeout, config->stall_timeout,
                                (int)config->connections};
     FHIR_TRY(fhir_http_client_create(&store->client, &http, pool));
+    FHIR_TRY(fhir_http_client_create(&store->read_client, &http, pool));
     if (config->credentials == AZURE_SHARED_KEY) {
         return NULL;
     }
@@ -24,11 +25,12 @@ static fhir_error_t *open_clients(fhir_store_t *store, apr_pool_t *pool)
 
 static void azure_close(fhir_store_t *store)
 {
-    if (store->client) {
-        fhir_http_client_close(store->client);
-    }
-    if (store->token_client) {
-        fhir_http_client_close(store->token_client);
+    fhir_http_client_t *const clients[] = {store->client, store->read_client, store->token_client};
+    size_t i;
+    for (i = 0; i < sizeof(clients) / sizeof(clients[0]); i++) {
+        if (clients[i]) {
+            fhir_http_client_close(clients[i]);
+        }
     }
     azure_renewed_close(store->token);
     azure_renewed_close(store->delegation_key);

@@ -69,7 +69,8 @@ typedef struct azure_positions_t azure_positions_t;
 
 struct fhir_store_t {
     const fhir_store_config_t *config;
-    fhir_http_client_t *client;
+    fhir_http_client_t *client;       /* for what changes something */
+    fhir_http_client_t *read_client;  /* for GET: see azure_client_of */
     fhir_http_client_t *token_client; /* another host, another CA */
     azure_renewed_t *token;           /* NULL with a shared key */
     azure_renewed_t *delegation_key;  /* NULL with a shared key */
@@ -123,6 +124,9 @@ const char *azure_iso_date(apr_time_t time, apr_pool_t *pool);
 fhir_error_t *azure_token_open(fhir_store_t *store, apr_pool_t *pool) FHIR_MUST_CHECK;
 
 /* ---- request.c ---- */
+/* Uploads and large answers never share a connection: a server on Node.js with TLS, as Azurite, breaks off a request
+ * with a body that follows a large answer at once. */
+fhir_http_client_t *azure_client_of(const fhir_store_t *store, const azure_request_t *request);
 /* Date, version and authorization; for a body in pieces. `token` is what was used, may be NULL. */
 fhir_error_t *azure_authorize(fhir_http_request_t *http, const char **token, fhir_store_t *store,
                               const azure_request_t *request, const fhir_store_call_t *call) FHIR_MUST_CHECK;

@@ -27,7 +27,8 @@ static fhir_error_t *no_length(apr_pool_t *pool)
                              "Get Blob: the answer does not say what range it has");
 }
 
-/* "bytes 10-19/2000"; 0: it is something else. */
+/* "bytes 10-19/2000"; 0: it is something else. Where Azure says 416 to a range that begins at the end, Azurite says
+ * "bytes 10-9/10". */
 static int parse_content_range(apr_off_t *first, apr_off_t *last, apr_off_t *size, const char *text)
 {
     char *end;
@@ -43,7 +44,7 @@ static int parse_content_range(apr_off_t *first, apr_off_t *last, apr_off_t *siz
         return 0;
     }
     *size = (apr_off_t)apr_strtoi64(end + 1, &end, 10);
-    return !*end && *first >= 0 && *first <= *last && *last < *size;
+    return !*end && *first >= 0 && *first <= *last + 1 && *last < *size;
 }
 
 /* What the answer holds, in plain numbers. */
@@ -85,7 +86,8 @@ static fhir_error_t *get_once(fhir_http_response_t *response, fhir_reader_t *rea
         azure_add_header(&request, "If-Match", reader->etag);
     }
     FHIR_TRY(azure_authorize(&http, &token, reader->store, &request, &bounded));
-    FHIR_TRY(fhir_http_download_begin(response, &reader->transfer, reader->store->client, &http, &bounded));
+    FHIR_TRY(fhir_http_download_begin(response, &reader->transfer, azure_client_of(reader->store, &request), &http,
+                                      &bounded));
     if (response->status == 401 && token) {
         fhir_error_t *error = azure_status_error(response, &request, pool);
         azure_renewed_forget(reader->store->token, token);

@@ -33,6 +33,11 @@ fhir_error_t *azure_copy_error(const fhir_error_t *error, apr_pool_t *pool)
     return copy;
 }
 
+fhir_http_client_t *azure_client_of(const fhir_store_t *store, const azure_request_t *request)
+{
+    return strcmp(request->method, "GET") ? store->client : store->read_client;
+}
+
 void azure_add_read_headers(azure_request_t *request, const fhir_store_config_t *config)
 {
     if (config->customer_key) {
@@ -95,7 +100,7 @@ static fhir_error_t *attempt_call(fhir_http_response_t *response, fhir_store_t *
         const char *token;
         memset(response, 0, sizeof(*response));
         FHIR_TRY(azure_authorize(&http, &token, store, request, &bounded));
-        FHIR_TRY(fhir_http_call(response, store->client, &http, limit, &bounded));
+        FHIR_TRY(fhir_http_call(response, azure_client_of(store, request), &http, limit, &bounded));
         if (response->status != 401 || !token || renewed) {
             return azure_status_error(response, request, call->result_pool);
         }
