@@ -50,14 +50,17 @@ static inline void write_text(const char *path, const char *text, mode_t mode)
     write_file(path, text, strlen(text), mode);
 }
 
+/* 0 also while the file is not there, or is being written. */
 static inline int same_file(const char *path, const bytes_t *bytes, apr_pool_t *pool)
 {
-    bytes_t now;
-    if (access(path, F_OK)) {
-        return 0;
+    unsigned char *now = apr_palloc(pool, bytes->length + 1);
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    int same = file >= 0 && read(file, now, bytes->length + 1) == (ssize_t)bytes->length &&
+               !memcmp(now, bytes->data, bytes->length);
+    if (file >= 0) {
+        close(file);
     }
-    now = read_file(path, pool);
-    return now.length == bytes->length && !memcmp(now.data, bytes->data, now.length);
+    return same;
 }
 
 #endif
