@@ -351,6 +351,189 @@ static void test_suite(void)
     }
 }
 
+/* post-sts-header-before of that suite: the token is a signed header. */
+static void test_session_token(void)
+{
+    static const char token[] =
+        "AQoDYXdzEPT//////////"
+        "wEXAMPLEtc764bNrC9SAPBSM22wDOk4x4HIZ8j4FZTwdQWLWsKWHGBuFqwAeMicRXmxfpSPfIeoIYRqTflfKD8YUuw"
+        "thAx7mSEI/qkPpKPi/"
+        "kMcGdQrmGdeehM4IC1NtBmUpp2wUE8phUZampKsburEDy0KPkyQDYwT7WZ0wq5VSXDvp75YU9HFvlRd8Tx6q6fE8YQcHNV"
+        "XAkiY9q6d+xo0rKwT38xVqr7ZD0u0iPPkUL64lIZbqBAz+scqKmlzm8FDrypNC9Yjc8fPOLn9FX9KSYvKTr4rvx3iSIlTJabIQwj2ICCR/"
+        "oLxBA"
+        "==";
+    static const suite_case_t sts = {"post-sts-header-before",
+                                     "POST",
+                                     "/",
+                                     {NULL},
+                                     {"X-Amz-Security-Token", token},
+                                     "",
+                                     "85d96828115b5dc0cfc3bd16ad9e210dd772bbebba041836c64533a82be05ead"};
+    s3_request_t request = request_of("GET", BUCKET_HOST, "/test.txt", EMPTY_SHA256);
+    s3_signer_t signer = s3_signer();
+    const char *url = "";
+    CU_ASSERT_STRING_EQUAL(suite_signature(&sts), sts.signature);
+    signer.credentials.session_token = "a/b+c=";
+    FHIR_ASSERT_OK(s3_sign_headers(NULL, &request, &signer, pool));
+    CU_ASSERT_STRING_EQUAL(header_of(&request, "x-amz-security-token"), "a/b+c=");
+    CU_ASSERT_PTR_NOT_NULL(strstr(header_of(&request, "Authorization"),
+                                  "SignedHeaders=host;x-amz-content-sha256;x-amz-date;x-amz-security-token,"));
+    request.headers = NULL;
+    FHIR_ASSERT_OK(s3_presign_url(&url, &request, &signer, 1, pool));
+    CU_ASSERT_PTR_NOT_NULL(strstr(url, "&X-Amz-Security-Token=a%2Fb%2Bc%3D&X-Amz-SignedHeaders=host&X-Amz-Signature="));
+}
+
+/* ---- the rules that those examples do not show ---- */
+
+static void test_canonical_request(void)
+{
+    s3_request_t request = request_of("GET", "h:8080", "/b//../a b/./%2F+~\xc3\xa4", S3_UNSIGNED_PAYLOAD);
+    const char *expected = "GET\n/b//../a%20b/./%252F%2B~%C3%A4\n"
+                           "a=&a=%20x&a=1&a-b=%2F&a1=2&uploads=\n"
+                           "a:1\na-b:x y\nhost:h:8080\nx-amz-meta-empty:\nx-z:c,a,b\n\n"
+                           "a;a-b;host;x-amz-meta-empty;x-z\nUNSIGNED-PAYLOAD";
+    add_parameter(&request, "uploads", NULL);
+    add_parameter(&request, "a1", "2");
+    add_parameter(&request, "a-b", "/");
+    add_parameter(&request, "a", "1");
+    add_parameter(&request, "a", " x");
+    add_parameter(&request, "a", "");
+    add_header(&request, "X-Z", "c");
+    add_header(&request, "A-B", "  x    y  ");
+    add_header(&request, "x-amz-meta-empty", "   ");
+    add_header(&request, "x-z", "a");
+    add_header(&request, "A", "1");
+    add_header(&request, "x-Z", " b");
+    CU_ASSERT_STRING_EQUAL(s3_canonical_request(&request, pool), expected);
+    CU_ASSERT_STRING_EQUAL(s3_request_url(&request, pool),
+                           "https://h:8080/b//../a%20b/./%252F%2B~%C3%A4?a=&a=%20x&a=1&a-b=%2F&a1=2&uploads=");
+    request.parameters = NULL;
+    request.headers = NULL;
+    CU_ASSERT_STRING_EQUAL(s3_canonical_request(&request, pool),
+                           "GET\n/b//../a%20b/./%252F%2B~%C3%A4\n\nhost:h:8080\n\nhost\nUNSIGNED-PAYLOAD");
+}
+
+/* A request is signed anew when it is sent anew: the old signature is not signed. */
+static void test_signed_twice(void)
+{
+    s3_request_t request = request_of("GET", BUCKET_HOST, "/test.txt", EMPTY_SHA256);
+    s3_signer_t later = s3_signer();
+    const char *expected = "f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41";
+    later.now += apr_time_from_sec(86400);
+    later.credentials.session_token = "token";
+    add_header(&request, "Range", "bytes=0-9");
+    FHIR_ASSERT_OK(s3_sign_headers(NULL, &request, &later, pool));
+    CU_ASSERT_EQUAL(request.headers->nelts, 5);
+    signs_as(&request, "host;range;x-amz-content-sha256;x-amz-date", expected);
+    CU_ASSERT_EQUAL(request.headers->nelts, 4);
+}
+
+static void refuses(const s3_request_t *request, const s3_signer_t *signer)
+{
+    s3_request_t copy = *request;
+    const char *url = NULL;
+    fhir_error_t *error = s3_sign_headers(NULL, &copy, signer, pool);
+    FHIR_ASSERT_ERROR(FHIR_ERROR_INVALID, error);
+    CU_ASSERT(!error || !strstr(error->detail, "hush"));
+    FHIR_ASSERT_ERROR(FHIR_ERROR_INVALID, s3_presign_url(&url, request, signer, 60, pool));
+    CU_ASSERT_PTR_NULL(url);
+}
+
+static char *long_text(apr_size_t length)
+{
+    char *text = apr_palloc(pool, length + 1);
+    memset(text, 'a', length);
+    text[0] = '/';
+    text[length] = '\0';
+    return text;
+}
+
+static void test_refused_requests(void)
+{
+    static const char *const bad_hosts[] = {"", "a b", "a/b", "a\r\nb", "u@h", "\xc3\xa4"};
+    static const char *const bad_headers[][2] = {{"", "x"},          {"a b", "x"},     {"a:", "x"}, {"a;b", "x"},
+                                                 {"a", "b\r\nc: d"}, {"a", "b\nc"},    {"a", NULL}, {"Host", "x"},
+                                                 {"a", "tab\tbed"},  {"a", "del\x7f"}, {"a\n", ""}};
+    s3_request_t good = request_of("GET", BUCKET_HOST, "/x", EMPTY_SHA256);
+    s3_signer_t signer = s3_signer();
+    s3_request_t bad = good;
+    size_t i;
+    for (i = 0; i < sizeof(bad_hosts) / sizeof(bad_hosts[0]); i++) {
+        bad.host = bad_hosts[i];
+        refuses(&bad, &signer);
+    }
+    for (i = 0; i < sizeof(bad_headers) / sizeof(bad_headers[0]); i++) {
+        bad = request_of("GET", BUCKET_HOST, "/x", EMPTY_SHA256);
+        add_header(&bad, bad_headers[i][0], bad_headers[i][1]);
+        refuses(&bad, &signer);
+    }
+    bad = good;
+    bad.path = "x";
+    refuses(&bad, &signer);
+    bad.path = long_text(4097);
+    refuses(&bad, &signer);
+    bad.path = long_text(4096);
+    FHIR_ASSERT_OK(s3_sign_headers(NULL, &bad, &signer, pool));
+    bad = good;
+    bad.method = "GET /";
+    refuses(&bad, &signer);
+    bad = good;
+    add_parameter(&bad, "", "x");
+    refuses(&bad, &signer);
+}
+
+static void test_refused_payloads(void)
+{
+    static const char *const payloads[] = {"", "UNSIGNED", EMPTY_SHA256 "0",
+                                           "E3B0C44298FC1C149AFBF4C8996FB92427AE41E4649B934CA495991B7852B855", NULL};
+    s3_request_t request = request_of("GET", BUCKET_HOST, "/x", EMPTY_SHA256);
+    s3_signer_t signer = s3_signer();
+    size_t i;
+    for (i = 0; i < sizeof(payloads) / sizeof(payloads[0]); i++) {
+        request.payload_sha256 = payloads[i];
+        FHIR_ASSERT_ERROR(FHIR_ERROR_INVALID, s3_sign_headers(NULL, &request, &signer, pool));
+    }
+}
+
+static void test_refused_signers(void)
+{
+    s3_request_t request = request_of("GET", BUCKET_HOST, "/x", EMPTY_SHA256);
+    const s3_signer_t good = s3_signer();
+    s3_signer_t bad = good;
+    bad.credentials.access_key_id = "a/b";
+    refuses(&request, &bad);
+    bad.credentials.access_key_id = NULL;
+    refuses(&request, &bad);
+    bad = good;
+    bad.credentials.secret_access_key = "";
+    refuses(&request, &bad);
+    bad.credentials.secret_access_key = "hush\nhush";
+    refuses(&request, &bad);
+    bad = good;
+    bad.credentials.session_token = "hush\r\nx: y";
+    refuses(&request, &bad);
+    bad = good;
+    bad.region = "a/b";
+    refuses(&request, &bad);
+    bad.region = NULL;
+    refuses(&request, &bad);
+    bad = good;
+    bad.now = -1;
+    refuses(&request, &bad);
+}
+
+static void test_refused_urls(void)
+{
+    s3_request_t request = request_of("GET", BUCKET_HOST, "/x", NULL);
+    s3_signer_t signer = s3_signer();
+    const char *url;
+    FHIR_ASSERT_OK(s3_presign_url(&url, &request, &signer, 604800, pool));
+    FHIR_ASSERT_ERROR(FHIR_ERROR_INVALID, s3_presign_url(&url, &request, &signer, 604801, pool));
+    FHIR_ASSERT_ERROR(FHIR_ERROR_INVALID, s3_presign_url(&url, &request, &signer, 0, pool));
+    add_parameter(&request, "x-amz-expires", "1");
+    FHIR_ASSERT_ERROR(FHIR_ERROR_INVALID, s3_presign_url(&url, &request, &signer, 60, pool));
+}
+
 static const fhir_unit_test_t tests[] = {{"GET of an object", test_get_object},
                                          {"PUT of an object", test_put_object},
                                          {"GET of a bucket's lifecycle", test_get_lifecycle},
@@ -359,5 +542,12 @@ static const fhir_unit_test_t tests[] = {{"GET of an object", test_get_object},
                                          {"signed chunks", test_chunks},
                                          {"length of signed chunks", test_chunked_length},
                                          {"test suite of AWS", test_suite},
+                                         {"session token", test_session_token},
+                                         {"canonical request", test_canonical_request},
+                                         {"signed twice", test_signed_twice},
+                                         {"refused requests", test_refused_requests},
+                                         {"refused payloads", test_refused_payloads},
+                                         {"refused signers", test_refused_signers},
+                                         {"refused URLs", test_refused_urls},
                                          {NULL, NULL}};
 FHIR_UNIT_MAIN("s3_sigv4", tests)
