@@ -222,6 +222,7 @@ def tiny_disk(postgres):
     os.mkdir(store, 0o700)
     shutil.chown(store, httpd.USER)
     made = httpd.Server(postgres, processes=1)
+    made.directives["FhirBinaryStoragePlugin"] = [f"filesystem {httpd.BUILD}/fhir_storage_filesystem.so"]
     made.directives["FhirBinaryStore"] = [f"main filesystem path={store}"]
     if not mounted:
         made.directives["FhirBinaryStoragePlugin"] += [f"faulty {httpd.BUILD}/fhir_storage_faulty.so"]

@@ -111,6 +111,11 @@ class Store:
     def in_files(self):
         return self.kind in ("filesystem", "encrypted", "mirror")
 
+    @property
+    def idle_sockets(self):
+        """What a child may keep open for the store: 32 connections, each with the two ends of libcurl's wake-up."""
+        return 0 if self.in_files else 32 * 3
+
     def files(self):
         """Paths of all objects, unfinished ones too, of stores that keep them in files."""
         return sorted(path for path in self.directory.rglob("*") if path.is_file())
