@@ -192,7 +192,10 @@ const fhir_ctl_command_t fhir_ctl_commands[] = {
     {"audit prune", "--older-than AGE", "remove old audit events",
      "The chain begins behind them then, and can be verified as before. FhirBinaryAuditRetention does it hourly.",
      fhir_ctl_audit_prune},
-    {"config check", "", "read the configuration as httpd would and say what is wrong", NULL, fhir_ctl_config_check},
+    {"config check", "", "read the configuration as httpd would and say what is wrong",
+     "Asks the database, if it is there, whether objects are in a store that the configuration does not have: exit\n"
+     "status 3 then.",
+     fhir_ctl_config_check},
     {NULL, NULL, NULL, NULL, NULL}};
 
 const fhir_ctl_command_t *fhir_ctl_find(const char *first, const char *second, apr_pool_t *pool)
