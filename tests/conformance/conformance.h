@@ -86,6 +86,7 @@ fhir_error_t *raw_begin(fhir_writer_t **writer, const object_t *object, apr_off_
 int times_listed(const char *locator, int *committed, apr_pool_t *pool);
 int visible(const object_t *object, apr_pool_t *pool);
 int open_descriptors(void);
+int open_sockets(void); /* those of them that are sockets */
 apr_off_t resident_bytes(void);
 
 #endif

@@ -184,6 +184,22 @@ int open_descriptors(void)
     return count;
 }
 
+int open_sockets(void)
+{
+    DIR *directory = opendir("/proc/self/fd");
+    const struct dirent *entry;
+    int count = 0;
+    while ((entry = readdir(directory))) {
+        char target[16] = "";
+        if (readlinkat(dirfd(directory), entry->d_name, target, sizeof(target) - 1) > 0 &&
+            !strncmp(target, "socket:", 7)) {
+            count++;
+        }
+    }
+    closedir(directory);
+    return count;
+}
+
 apr_off_t resident_bytes(void)
 {
     FILE *file = fopen("/proc/self/statm", "r");
