@@ -11,8 +11,8 @@ static const fhir_pg_statement_t object_forget = {
 static const fhir_pg_statement_t objects_pending = {
     FHIR_PG_OBJECTS_PENDING, 1,
     "SELECT object_key, store, locator, created_at FROM fhir_binary.object o WHERE committed_at IS NULL AND store = $1 "
-    "AND created_at < timestamptz 'epoch' + $2::bigint * interval '1 microsecond' AND NOT EXISTS "
-    "(SELECT FROM fhir_binary.direct_upload d WHERE d.object_key = o.object_key) ORDER BY created_at"};
+    "AND created_at < timestamptz 'epoch' + $2::bigint * interval '1 microsecond' AND NOT " FHIR_PG_STILL_AWAITED
+    " ORDER BY created_at"};
 
 fhir_error_t *fhir_meta_object_register(fhir_meta_t *meta, const char *project_id, const char *object_key,
                                         const char *store, const char *locator, const fhir_call_t *call)

@@ -84,9 +84,10 @@ static const fhir_pg_statement_t copy_forget = {FHIR_PG_COPY_FORGET, 0,
 /* What a client may still send to the store itself has a worker of its own. */
 static const fhir_pg_statement_t object_discard = {
     FHIR_PG_OBJECT_DISCARD, 0,
-    "DELETE FROM fhir_binary.object o WHERE object_key = $1::uuid AND committed_at IS NULL "
+    "WITH gone AS (DELETE FROM fhir_binary.object o WHERE object_key = $1::uuid AND committed_at IS NULL "
     "AND created_at < timestamptz 'epoch' + $2::bigint * interval '1 microsecond' "
-    "AND NOT EXISTS (SELECT FROM fhir_binary.direct_upload d WHERE d.object_key = o.object_key)"};
+    "AND NOT " FHIR_PG_STILL_AWAITED " RETURNING object_key), forgotten AS (DELETE FROM "
+    "fhir_binary.direct_upload d USING gone WHERE d.object_key = gone.object_key) SELECT FROM gone"};
 
 static const char *names_of(const apr_array_header_t *names, apr_pool_t *pool)
 {

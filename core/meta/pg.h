@@ -241,6 +241,11 @@ apr_time_t fhir_pg_time(const PGresult *result, int row, int column);
 /* 1 for a UUID in lower case: the form in which we make ids, so equal text is equal id. */
 int fhir_pg_is_uuid(const char *text);
 
+/* Of the object `o`: a direct upload whose worker looks after it, unless that failed too often or nobody works. */
+#define FHIR_PG_STILL_AWAITED                                                                                          \
+    "EXISTS (SELECT FROM fhir_binary.direct_upload d WHERE d.object_key = o.object_key AND d.state <> 3 "              \
+    "AND d.expires_at > clock_timestamp() - interval '1 day')"
+
 /* ---- meta_version.c ---- */
 /* The parameters of `commit_version`, and what it said. */
 extern const fhir_pg_statement_t fhir_pg_commit_version;

@@ -1,5 +1,6 @@
 /* Uploads that went to an object store directly: registered, claimed by one, completed or given up, never lost. */
 #include "core/meta/direct_upload.h"
+#include "core/meta/object_copy.h"
 #include "meta_test.h"
 
 #define LEASE apr_time_from_sec(60)
@@ -286,6 +287,45 @@ static void workers_that_die(void)
     CU_ASSERT_STRING_EQUAL(sql("SELECT state FROM fhir_binary.direct_upload"), "3");
 }
 
+static int listed(const fhir_direct_upload_t *upload)
+{
+    apr_array_header_t *rows;
+    int found = 0;
+    FHIR_ASSERT_OK(fhir_meta_objects_pending(&rows, meta, "bucket", apr_time_now() + apr_time_from_sec(60), &call));
+    for (int i = 0; i < rows->nelts; i++) {
+        found |= strcmp(APR_ARRAY_IDX(rows, i, fhir_object_row_t).object_key, upload->object_key) == 0;
+    }
+    return found;
+}
+
+static int discarded(const fhir_direct_upload_t *upload)
+{
+    fhir_transaction_t *transaction;
+    int gone;
+    FHIR_ASSERT_OK(fhir_meta_begin(&transaction, meta, &call));
+    FHIR_ASSERT_OK(fhir_transaction_object_discard(&gone, transaction, upload->object_key,
+                                                   apr_time_now() + apr_time_from_sec(60)));
+    FHIR_ASSERT_OK(fhir_transaction_commit(transaction));
+    return gone;
+}
+
+/* `store orphans` shows what nobody looks after any more, and removes it with both rows. */
+static void orphans(void)
+{
+    const fhir_direct_upload_t *upload = begin(NOW);
+    CU_ASSERT_EQUAL(listed(upload), 0);
+    CU_ASSERT_EQUAL(discarded(upload), 0);
+    sql("UPDATE fhir_binary.direct_upload SET state = 3");
+    CU_ASSERT_EQUAL(listed(upload), 1);
+    sql("UPDATE fhir_binary.direct_upload SET state = 1");
+    CU_ASSERT_EQUAL(listed(upload), 0);
+    sql("UPDATE fhir_binary.direct_upload SET expires_at = clock_timestamp() - interval '25 hours'");
+    CU_ASSERT_EQUAL(listed(upload), 1);
+    CU_ASSERT_EQUAL(discarded(upload), 1);
+    CU_ASSERT_STRING_EQUAL(count_of("direct_upload"), "0");
+    CU_ASSERT_STRING_EQUAL(pending(upload), "0");
+}
+
 static const fhir_unit_test_t tests[] = {
     {"registered", registered},
     {"not before its time", not_before_its_time},
@@ -297,6 +337,7 @@ static const fhir_unit_test_t tests[] = {
     {"object row is gone", object_row_is_gone},
     {"failures", failures},
     {"workers that die", workers_that_die},
+    {"orphans", orphans},
     {NULL, NULL},
 };
 
