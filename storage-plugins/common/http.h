@@ -8,7 +8,8 @@
  * TIMEOUT; while our caller does nothing between two steps, no time counts. ERRORS. UNAVAILABLE: no connection, or it
  * broke (retry YES). TIMEOUT, CANCELLED. DENIED: the server's certificate is not trusted. CORRUPT: the body ended
  * before its Content-Length. An HTTP status is no error here. The detail names host and operation, never a query string
- * or a credential. */
+ * or a credential. SENT TWICE. A request, whatever its method, that a connection lost which had been idle before it, is
+ * sent once more if no byte of an answer came and its body is still at hand: it may have been done already. */
 #ifndef FHIR_PLUGIN_HTTP_H
 #define FHIR_PLUGIN_HTTP_H
 
@@ -68,8 +69,8 @@ fhir_error_t *fhir_http_upload_begin(fhir_http_transfer_t **transfer, fhir_http_
 /* All bytes are on their way, or an error. More than announced is INVALID. */
 fhir_error_t *fhir_http_upload_write(fhir_http_transfer_t *transfer, const void *data, apr_size_t length,
                                      const fhir_store_call_t *call) FHIR_MUST_CHECK;
-/* Has the answer come already (without waiting)? For several uploads at once: their last bytes are sent and their
- * answers received by whichever of these functions is called. */
+/* Has the answer come already, or the transfer failed (without waiting)? For several uploads at once: their last bytes
+ * are sent and their answers received by whichever of these functions is called. */
 int fhir_http_upload_answered(fhir_http_transfer_t *transfer);
 /* Waits for the answer; its body has at most `limit` bytes. Fewer bytes than announced is INVALID. Ends the transfer,
  * also on error. */
