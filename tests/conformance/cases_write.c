@@ -167,6 +167,53 @@ static void mixed_chunks(void)
     CU_ASSERT_TRUE(correct);
 }
 
+/* More than object stores take in one piece, in pieces that fit nothing, announced and not. */
+static void large_in_odd_chunks(void)
+{
+    const apr_off_t size = 17 * MEBIBYTE + 5;
+    fhir_call_t call = core_call(suite.pool);
+    int announce;
+    for (announce = 0; announce < 2; announce++) {
+        object_t object = new_object(suite.pool);
+        fhir_written_t written;
+        int existed;
+        int correct;
+        ASSERT_OK(store_pattern(&written, &object, size, 100003, announce, suite.pool));
+        CU_ASSERT_EQUAL(written.size, size);
+        ASSERT_OK(check_pattern(&correct, &object, size, 0, -1, 65536, suite.pool));
+        CU_ASSERT_TRUE(correct);
+        ASSERT_OK(check_pattern(&correct, &object, size, 5 * MEBIBYTE - 3, 7, 65536, suite.pool));
+        CU_ASSERT_TRUE(correct);
+        ASSERT_OK(fhir_object_remove(&existed, suite.store, object.locator, &call));
+        CU_ASSERT_FALSE(visible(&object, suite.pool));
+    }
+}
+
+/* A writer that gives up in the middle of a large object leaves nothing, whatever was sent on by then. */
+static void abort_of_a_large_one(void)
+{
+    fhir_store_call_t call = raw_call(suite.pool);
+    char *buffer = apr_pcalloc(suite.pool, (apr_size_t)MEBIBYTE);
+    int announce;
+    for (announce = 0; announce < 2; announce++) {
+        object_t object = new_object(suite.pool);
+        fhir_writer_t *writer;
+        int committed = -1;
+        int existed = -1;
+        int i;
+        ASSERT_OK(raw_begin(&writer, &object, announce ? 40 * MEBIBYTE : -1, &call));
+        for (i = 0; i < 18; i++) {
+            ASSERT_OK(suite.plugin->writer_write(writer, buffer, (apr_size_t)MEBIBYTE, &call));
+        }
+        CU_ASSERT_FALSE(visible(&object, suite.pool));
+        CU_ASSERT(times_listed(object.locator, &committed, suite.pool) == 0 || committed == 0);
+        suite.plugin->writer_abort(writer, &call);
+        CU_ASSERT_EQUAL(times_listed(object.locator, NULL, suite.pool), 0);
+        ASSERT_OK(suite.plugin->remove(&existed, suite.raw, object.locator, &call));
+        CU_ASSERT_EQUAL(existed, 0);
+    }
+}
+
 static void same_key_after_commit(void)
 {
     fhir_call_t call = core_call(suite.pool);
@@ -298,6 +345,8 @@ const case_t write_cases[] = {
     {"announced length is held by the core", core_holds_the_announced_length},
     {"odd chunks", odd_chunks},
     {"mixed chunks", mixed_chunks},
+    {"large in odd chunks", large_in_odd_chunks},
+    {"abort of a large one", abort_of_a_large_one},
     {"same key after commit", same_key_after_commit},
     {"same key while writing", same_key_while_writing},
     {"bad keys and locators", bad_keys_and_locators},
