@@ -234,12 +234,9 @@ static fhir_error_t *resume(fhir_reader_t *reader, const fhir_store_call_t *call
     return NULL;
 }
 
-/* One step; *length 0 is never a success here. */
-static fhir_error_t *read_step(fhir_reader_t *reader, void *buffer, apr_size_t *length, const fhir_store_call_t *call)
+/* What has come; *length 0 is never a success here. */
+static fhir_error_t *receive(fhir_reader_t *reader, void *buffer, apr_size_t *length, const fhir_store_call_t *call)
 {
-    if (!reader->transfer) {
-        FHIR_TRY(resume(reader, call));
-    }
     FHIR_TRY(fhir_http_download_read(reader->transfer, buffer, length, call));
     return *length ? NULL : fhir_plugin_short_object(call->result_pool, reader->remaining);
 }
@@ -255,7 +252,11 @@ fhir_error_t *azure_reader_read(fhir_reader_t *reader, void *buffer, apr_size_t 
     room = (apr_off_t)room > reader->remaining ? (apr_size_t)reader->remaining : room;
     for (;;) {
         apr_size_t got = room;
-        fhir_error_t *error = read_step(reader, buffer, &got, call);
+        fhir_error_t *error;
+        if (!reader->transfer) {
+            FHIR_TRY(resume(reader, call)); /* it tries again by itself */
+        }
+        error = receive(reader, buffer, &got, call);
         if (!error) {
             reader->attempt = 0;
             reader->offset += (apr_off_t)got;

@@ -89,9 +89,10 @@ fhir_error_t *azure_authorize(fhir_http_request_t *http, const char **token, fhi
     return NULL;
 }
 
-/* One attempt. 401 with a token says that nothing was done: once more with another one. */
-static fhir_error_t *attempt_call(fhir_http_response_t *response, fhir_store_t *store, const azure_request_t *request,
-                                  apr_size_t limit, const fhir_store_call_t *call)
+/* One attempt. 401 with a token says that nothing was done: once more with another one. *sent: 0 if the token could not
+ * be had; that was tried often enough. */
+static fhir_error_t *attempt_call(fhir_http_response_t *response, int *sent, fhir_store_t *store,
+                                  const azure_request_t *request, apr_size_t limit, const fhir_store_call_t *call)
 {
     int renewed;
     for (renewed = 0;; renewed = 1) {
@@ -99,7 +100,9 @@ static fhir_error_t *attempt_call(fhir_http_response_t *response, fhir_store_t *
         fhir_http_request_t http;
         const char *token;
         memset(response, 0, sizeof(*response));
+        *sent = 0;
         FHIR_TRY(azure_authorize(&http, &token, store, request, &bounded));
+        *sent = 1;
         FHIR_TRY(fhir_http_call(response, azure_client_of(store, request), &http, limit, &bounded));
         if (response->status != 401 || !token || renewed) {
             return azure_status_error(response, request, call->result_pool);
@@ -114,9 +117,10 @@ fhir_error_t *azure_call(fhir_http_response_t *response, fhir_store_t *store, co
     int attempt = 0;
     for (;;) {
         fhir_error_t *error;
+        int sent;
         FHIR_TRY(fhir_plugin_check_call(call));
-        error = attempt_call(response, store, request, limit, call);
-        if (!error || !repeatable) {
+        error = attempt_call(response, &sent, store, request, limit, call);
+        if (!error || !repeatable || !sent) {
             return error;
         }
         if (error->code == FHIR_ERROR_TIMEOUT && error->retry == FHIR_RETRY_NO) {

@@ -25,6 +25,7 @@ struct endpoint_t {
     int stop[2]; /* a pipe */
     endpoint_answer_fn answer;
     void *baton;
+    int linger; /* milliseconds between an answer and the end of its connection */
     pthread_t thread;
 };
 
@@ -55,6 +56,7 @@ static void *endpoint_serve(void *data)
         if (send(connection->socket, answer, strlen(answer), MSG_NOSIGNAL) < 0) {
             perror("send");
         }
+        usleep((useconds_t)connection->endpoint->linger * 1000);
         shutdown(connection->socket, SHUT_WR);
         while (recv(connection->socket, request, sizeof(request), 0) > 0) {
         }
@@ -90,6 +92,7 @@ static inline void endpoint_start(endpoint_t *endpoint, endpoint_answer_fn answe
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     endpoint->answer = answer;
     endpoint->baton = baton;
+    endpoint->linger = 0;
     endpoint->socket = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (bind(endpoint->socket, (struct sockaddr *)&address, sizeof(address)) || listen(endpoint->socket, 64) ||
         getsockname(endpoint->socket, (struct sockaddr *)&address, &size) || pipe(endpoint->stop)) {
