@@ -29,7 +29,7 @@ run() { # LABEL, arguments of tests/conformance/run
     shift
     wanted "$label" || return 0
     # shellcheck disable=SC2086
-    ${FHIR_TEST_WRAPPER:-} "$programs/run" --label "$label" "$@" || status=1
+    ${FHIR_TEST_WRAPPER:-} "$programs/run" --label "${FHIR_TEST_LABEL:-}$label" "$@" || status=1
 }
 
 plugin() { # NAME: the arguments that load it
@@ -73,5 +73,9 @@ run mirror-s3 $(plugin filesystem) --store near --option "path=$scratch/near" $(
 if wanted s3_requests; then
     # shellcheck disable=SC2086
     ${FHIR_TEST_WRAPPER:-} "$programs/s3_requests" || status=1
+fi
+if wanted azure_live; then
+    # shellcheck disable=SC2086
+    FHIR_TEST_AZURE_CONTAINER=$bucket ${FHIR_TEST_WRAPPER:-} "$programs/azure_live" || status=1
 fi
 exit $status
