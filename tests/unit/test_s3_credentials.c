@@ -644,6 +644,7 @@ static void test_garbage(void)
         aws.body = bodies[i].body;
         error = get();
         FHIR_ASSERT_ERROR(bodies[i].code, error);
+        CU_ASSERT_EQUAL(aws.asked, 1);
         said(error);
         close_endpoint();
     }
