@@ -2,6 +2,7 @@
 #   tests/conformance/{run,torture,loader,filesystem}.c   programs
 #   tests/conformance/{support,cases_*}.c                 shared by them
 #   tests/conformance/s3_requests*.c                      random requests to an S3 server, signed by the plugin's signer
+#   tests/conformance/azure_live.c                        the plugin azure alone: signed URLs, unfinished uploads
 #   tests/conformance/broken/NAME.c                       plugins that the loader must refuse
 
 CONFORMANCE_DIR := $(BUILD)/tests/conformance
@@ -22,6 +23,11 @@ $(CONFORMANCE_DIR)/s3_requests: $(call objects,$(sort $(wildcard tests/conforman
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
 	$(Q)$(LINK) -pie $(DEFS) -o $@ $^ $(PLUGIN_LIBS) $(APR_LIBS)
+
+$(CONFORMANCE_DIR)/azure_live: $(call objects,tests/conformance/azure_live.c $(sort $(wildcard storage-plugins/azure/*.c))) $(COMMON_ARCHIVE)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(LINK) -pie $(DEFS) -o $@ $^ $(PLUGIN_LIBS) $(PLUGIN_LIBS_azure) -lcunit $(APR_LIBS)
 
 $(CONFORMANCE_DIR)/broken/%.so: $(BUILD)/obj/tests/conformance/broken/%.o
 	@mkdir -p $(@D)
