@@ -92,7 +92,7 @@ static void test_four_attempts_and_no_more(void)
     fhir_store_call_t call = {.result_pool = pool};
     apr_time_t began = apr_time_now();
     CU_ASSERT_EQUAL(tries(error_of(500, NULL), &call), 3);
-    CU_ASSERT_TRUE(apr_time_now() - began < apr_time_from_msec(900));
+    CU_ASSERT_TRUE(apr_time_now() - began < apr_time_from_sec(3));
     CU_ASSERT_EQUAL(tries(error_of(404, NULL), &call), 0);
     CU_ASSERT_EQUAL(tries(error_of(403, NULL), &call), 0);
     CU_ASSERT_EQUAL(tries(NULL, &call), 0);

@@ -177,7 +177,7 @@ static void test_a_download_of_an_error_has_ended(void)
     fhir_http_transfer_t *transfer = (fhir_http_transfer_t *)&call;
     fhir_http_request_t asked;
     fhir_http_response_t response;
-    begin();
+    begin_impatient();
     asked = request("GET", "/missing?n=9");
     FHIR_ASSERT_OK(fhir_http_download_begin(&response, &transfer, client, &asked, &call));
     CU_ASSERT_PTR_NULL(transfer);

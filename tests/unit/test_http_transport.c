@@ -298,13 +298,13 @@ static void test_silence_is_a_timeout(void)
     fhir_http_response_t response;
     apr_time_t began;
     fhir_error_t *error;
-    begin();
+    begin_impatient();
     began = apr_time_now();
     error = get(&response, "/bad/silent");
     FHIR_ASSERT_ERROR(FHIR_ERROR_TIMEOUT, error);
     CU_ASSERT_EQUAL(error->retry, FHIR_RETRY_YES);
     CU_ASSERT_TRUE(apr_time_now() - began >= apr_time_from_msec(690));
-    CU_ASSERT_TRUE(apr_time_now() - began < apr_time_from_msec(1900));
+    CU_ASSERT_TRUE(apr_time_now() - began < apr_time_from_sec(5));
     end();
 }
 
@@ -315,7 +315,7 @@ static void test_a_stalled_download_is_a_timeout(void)
     fhir_http_response_t response;
     char buffer[100];
     apr_size_t length = sizeof(buffer);
-    begin();
+    begin_impatient();
     asked = request("GET", "/bad/stalled-body");
     FHIR_ASSERT_OK(fhir_http_download_begin(&response, &transfer, client, &asked, &call));
     FHIR_ASSERT_OK(fhir_http_download_read(transfer, buffer, &length, &call));
@@ -334,7 +334,7 @@ static void test_a_stalled_upload_is_a_timeout(void)
     fhir_http_transfer_t *transfer;
     fhir_http_request_t asked;
     fhir_http_response_t response;
-    begin();
+    begin_impatient();
     asked = request("PUT", "/bad/slow-sink");
     FHIR_ASSERT_OK(fhir_http_upload_begin(&transfer, client, &asked, 100 * MEBIBYTE, &call));
     FHIR_ASSERT_ERROR(FHIR_ERROR_TIMEOUT, send_pattern(transfer, 0, 100 * MEBIBYTE, SERVER_PIECE));
@@ -349,7 +349,7 @@ static void test_the_callers_own_time_does_not_count(void)
     fhir_http_request_t asked;
     fhir_http_response_t response;
     apr_off_t got = 0;
-    begin();
+    begin_impatient();
     asked = request("PUT", "/sink");
     FHIR_ASSERT_OK(fhir_http_upload_begin(&up, client, &asked, 2 * MEBIBYTE, &call));
     asked = request("GET", "/source?n=20971520");
@@ -373,7 +373,7 @@ static void test_the_deadline_holds(void)
     begin();
     call.deadline = apr_time_now() + apr_time_from_msec(300);
     FHIR_ASSERT_ERROR(FHIR_ERROR_TIMEOUT, get(&response, "/bad/silent"));
-    CU_ASSERT_TRUE(apr_time_now() - call.deadline < apr_time_from_msec(500));
+    CU_ASSERT_TRUE(apr_time_now() - call.deadline < apr_time_from_sec(2));
     FHIR_ASSERT_ERROR(FHIR_ERROR_TIMEOUT, get(&response, "/hello"));
     CU_ASSERT_EQUAL(atomic_load(&server->requests), 1);
     end();
@@ -395,7 +395,7 @@ static void test_cancelling_is_noticed(void)
     call.cancelled = asked_often;
     call.cancelled_baton = &times;
     FHIR_ASSERT_ERROR(FHIR_ERROR_CANCELLED, get(&response, "/bad/silent"));
-    CU_ASSERT_TRUE(apr_time_now() - began < apr_time_from_msec(1500));
+    CU_ASSERT_TRUE(apr_time_now() - began < apr_time_from_sec(3));
     FHIR_ASSERT_ERROR(FHIR_ERROR_CANCELLED, get(&response, "/hello"));
     end();
 }
