@@ -91,10 +91,11 @@ static void set_up(void)
     reopen("both", NULL, NULL);
 }
 
+/* Writers and readers first. */
 static void tear_down(void)
 {
-    close_stores();
     apr_pool_destroy(suite.pool);
+    close_stores();
 }
 
 static object_t stored(apr_off_t size, int announce)
