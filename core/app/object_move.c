@@ -9,8 +9,9 @@
 #define FIRST_PAUSE apr_time_from_sec(1)
 #define WRONG_IN_A_ROW_MAX 10 /* unreadable ones: then it is the store that fails */
 #define WRONG_MAX 10000       /* are remembered */
-#define PASSES_MAX 50
+#define PASSES_MAX 100        /* that find something: uploads may come for ever */
 #define DATABASE_PATIENCE apr_time_from_sec(60)
+#define LOOK_AGAIN apr_time_from_sec(1)
 #define COMMIT_TIME apr_time_from_sec(300)
 
 /* One run. */
@@ -461,7 +462,8 @@ static fhir_error_t *wait_for_due(int *again, run_t *run, apr_time_t *idle_until
         if (move->waiting) {
             move->waiting(move->baton, move->others, until);
         }
-        *again = fhir_object_job_wait(run->job, until + apr_time_from_msec(50));
+        /* Another run may remove them sooner than its leases end. */
+        *again = fhir_object_job_wait(run->job, until < LOOK_AGAIN ? until + apr_time_from_msec(50) : LOOK_AGAIN);
     }
     apr_pool_clear(run->batch_pool);
     return NULL;
@@ -473,12 +475,13 @@ static fhir_error_t *run_passes(run_t *run)
 {
     apr_time_t idle_until = 0;
     int again = 1;
-    int pass;
-    for (pass = 0; again && pass < PASSES_MAX; pass++) {
+    int productive = 0;
+    while (again && productive < PASSES_MAX) {
         apr_off_t before = run->move->moved_objects + run->sweep.removed;
         FHIR_TRY(run_pass(run));
         if (run->move->moved_objects + run->sweep.removed > before) {
             idle_until = 0;
+            productive++;
         }
         FHIR_TRY(wait_for_due(&again, run, &idle_until));
     }
