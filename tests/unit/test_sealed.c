@@ -271,7 +271,7 @@ static void test_sealer_and_pieces(void)
     for (l = 0; l < sizeof(lengths) / sizeof(lengths[0]); l++) {
         reference->length = 0;
         FHIR_ASSERT_OK(seal_content(reference, content, lengths[l], 100, (apr_off_t)lengths[l]));
-        CU_ASSERT_EQUAL(reference->length, fhir_sealed_stored_length((apr_off_t)lengths[l]));
+        CU_ASSERT_EQUAL((apr_off_t)reference->length, fhir_sealed_stored_length((apr_off_t)lengths[l]));
         for (p = 0; p < sizeof(pieces) / sizeof(pieces[0]); p++) {
             memset(emitted, 0, sizeof(*emitted));
             FHIR_ASSERT_OK(seal_content(emitted, content, lengths[l], pieces[p], (apr_off_t)lengths[l]));
