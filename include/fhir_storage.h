@@ -201,8 +201,9 @@ struct fhir_storage_plugin_t {
     /* Removes the object and the remains of an unfinished writer. *existed tells whether anything was there; nothing
      * there is success. Required. */
     fhir_error_t *(*remove)(int *existed, fhir_store_t *store, const char *locator, const fhir_store_call_t *call);
-    /* Every object, in any stable order, after `cursor` (NULL: from the start; else a locator that an earlier page
-     * ended with), at most `limit`; *next is NULL at the end. An error from `entry` stops and is returned. Required. */
+    /* Every object, in any stable order, after `cursor` (NULL: from the start; else the *next of an earlier page), at
+     * most `limit`; *next is NULL at the end, else as long as a locator may be. An error from `entry` stops and is
+     * returned. Required. */
     fhir_error_t *(*list)(const char **next, fhir_store_t *store, const char *cursor, int limit,
                           fhir_list_entry_fn entry, void *entry_baton, const fhir_store_call_t *call);
 
