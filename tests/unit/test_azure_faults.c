@@ -179,7 +179,7 @@ static fhir_error_t *store_object(const char *text, fhir_writer_t **writer)
 
 /* ---- tokens ---- */
 
-static void token_is_kept(void)
+static void test_token_is_kept(void)
 {
     begin_script();
     expect("GET /token?api-version=2018-02-01&resource=https%3A%2F%2Fstorage.azure.com%2F |Metadata: true",
@@ -193,7 +193,7 @@ static void token_is_kept(void)
     end_script();
 }
 
-static void refused_token_is_renewed_once(void)
+static void test_refused_token_is_renewed_once(void)
 {
     begin_script();
     expect("GET /token", TOKEN("token-one"));
@@ -209,7 +209,7 @@ static void refused_token_is_renewed_once(void)
     end_script();
 }
 
-static void token_endpoint_recovers_or_refuses(void)
+static void test_token_endpoint_recovers_or_refuses(void)
 {
     begin_script();
     expect("GET /token", "HTTP/1.1 503 Busy\r\n" EMPTY);
@@ -221,7 +221,7 @@ static void token_endpoint_recovers_or_refuses(void)
     end_script();
 }
 
-static void useless_token_answers(void)
+static void test_useless_token_answers(void)
 {
     static const char *const answers[] = {
         "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}",
@@ -243,7 +243,7 @@ static void useless_token_answers(void)
 
 /* ---- refusals and repetition ---- */
 
-static void busy_is_tried_again(void)
+static void test_busy_is_tried_again(void)
 {
     begin_script();
     expect("HEAD ", REFUSAL("503 Server Busy", "ServerBusy"));
@@ -254,7 +254,7 @@ static void busy_is_tried_again(void)
     end_script();
 }
 
-static void codes_have_meanings(void)
+static void test_codes_have_meanings(void)
 {
     static const struct {
         const char *answer;
@@ -290,7 +290,7 @@ static void says(const char *answer, const char *part)
     end_script();
 }
 
-static void health_says_what_to_do(void)
+static void test_health_says_what_to_do(void)
 {
     says(REFUSAL("404 Not Found", "ContainerNotFound"), "does not exist. Create it");
     says(REFUSAL("403 Forbidden", "AuthenticationFailed"), "account_key_file=");
@@ -302,7 +302,7 @@ static void health_says_what_to_do(void)
 
 /* ---- writing ---- */
 
-static void put_blob_is_conditional(void)
+static void test_put_blob_is_conditional(void)
 {
     fhir_writer_t *writer;
     begin_script();
@@ -316,7 +316,7 @@ static void put_blob_is_conditional(void)
     end_script();
 }
 
-static void existing_object_is_kept(void)
+static void test_existing_object_is_kept(void)
 {
     fhir_writer_t *writer;
     begin_script();
@@ -330,7 +330,7 @@ static void existing_object_is_kept(void)
     end_script();
 }
 
-static void lost_answer_and_ours(void)
+static void test_lost_answer_and_ours(void)
 {
     fhir_writer_t *writer;
     begin_script();
@@ -341,7 +341,7 @@ static void lost_answer_and_ours(void)
     end_script();
 }
 
-static void lost_answer_and_another_s(void)
+static void test_lost_answer_and_another_s(void)
 {
     fhir_writer_t *writer;
     begin_script();
@@ -354,7 +354,7 @@ static void lost_answer_and_another_s(void)
     end_script();
 }
 
-static void lost_request_is_repeated(void)
+static void test_lost_request_is_repeated(void)
 {
     fhir_writer_t *writer;
     begin_script();
@@ -367,7 +367,7 @@ static void lost_request_is_repeated(void)
 }
 
 /* The second attempt finds what the first one stored. */
-static void late_success_is_ours(void)
+static void test_late_success_is_ours(void)
 {
     fhir_writer_t *writer;
     begin_script();
@@ -380,7 +380,7 @@ static void late_success_is_ours(void)
     end_script();
 }
 
-static void uncertain_commit_is_undone(void)
+static void test_uncertain_commit_is_undone(void)
 {
     fhir_writer_t *writer;
     begin_script();
@@ -395,7 +395,7 @@ static void uncertain_commit_is_undone(void)
 }
 
 /* Blocks are taken away by an empty list that no reader takes for an object, and that goes at once. */
-static void aborted_blocks_are_discarded(void)
+static void test_aborted_blocks_are_discarded(void)
 {
     char *text = apr_pcalloc(pool, 70001);
     fhir_writer_t *writer;
@@ -411,7 +411,7 @@ static void aborted_blocks_are_discarded(void)
     end_script();
 }
 
-static void damaged_block_is_noticed(void)
+static void test_damaged_block_is_noticed(void)
 {
     char *text = apr_pcalloc(pool, 70001);
     fhir_writer_t *writer;
@@ -445,7 +445,7 @@ static fhir_error_t *read_all(const char **text, apr_off_t offset, apr_off_t len
     return error;
 }
 
-static void broken_read_goes_on(void)
+static void test_broken_read_goes_on(void)
 {
     const char *text;
     begin_script();
@@ -462,7 +462,7 @@ static void broken_read_goes_on(void)
     end_script();
 }
 
-static void changed_object_is_damage(void)
+static void test_changed_object_is_damage(void)
 {
     const char *text;
     begin_script();
@@ -474,7 +474,7 @@ static void changed_object_is_damage(void)
     end_script();
 }
 
-static void wrong_ranges_are_refused(void)
+static void test_wrong_ranges_are_refused(void)
 {
     static const char *const answers[] = {
         OK_HEAD "Content-Length: 3\r\n\r\n012",
@@ -496,7 +496,7 @@ static void wrong_ranges_are_refused(void)
     }
 }
 
-static void removed_mark_is_no_object(void)
+static void test_removed_mark_is_no_object(void)
 {
     const char *text;
     begin_script();
@@ -534,7 +534,7 @@ static void list_page(const char **next, const char *cursor, int limit, const ch
     CU_ASSERT_STRING_EQUAL(locators, seen);
 }
 
-static void pages_follow_markers(void)
+static void test_pages_follow_markers(void)
 {
     const char *next;
     begin_script();
@@ -550,7 +550,7 @@ static void pages_follow_markers(void)
 }
 
 /* Nobody knows the marker: all names with the cursor's digits, then those after them. */
-static void cursor_of_another_process(void)
+static void test_cursor_of_another_process(void)
 {
     const char *next;
     begin_script();
@@ -578,7 +578,7 @@ static void cursor_of_another_process(void)
     end_script();
 }
 
-static void stale_marker_is_given_up(void)
+static void test_stale_marker_is_given_up(void)
 {
     const char *next;
     begin_script();
@@ -591,7 +591,7 @@ static void stale_marker_is_given_up(void)
     end_script();
 }
 
-static void empty_entries_are_looked_at(void)
+static void test_empty_entries_are_looked_at(void)
 {
     const char *next;
     begin_script();
@@ -608,7 +608,7 @@ static void empty_entries_are_looked_at(void)
     end_script();
 }
 
-static void malformed_listings(void)
+static void test_malformed_listings(void)
 {
     static const char *const answers[] = {"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n<a>",
                                           "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n<a/>",
@@ -628,7 +628,7 @@ static void malformed_listings(void)
 
 /* ---- removing ---- */
 
-static void remains_are_removed(void)
+static void test_remains_are_removed(void)
 {
     int existed = 0;
     begin_script();
@@ -669,7 +669,7 @@ static fhir_error_t *presign(fhir_store_presigned_t *presigned, apr_interval_tim
     return plugin->presign(presigned, store, &request, &call);
 }
 
-static void delegation_key_is_kept(void)
+static void test_delegation_key_is_kept(void)
 {
     fhir_store_presigned_t presigned;
     begin_script();
@@ -691,7 +691,7 @@ static void delegation_key_is_kept(void)
     end_script();
 }
 
-static void useless_delegation_keys(void)
+static void test_useless_delegation_keys(void)
 {
     fhir_store_presigned_t presigned;
     begin_script();
@@ -705,34 +705,34 @@ static void useless_delegation_keys(void)
 }
 
 static const fhir_unit_test_t tests[] = {
-    {"a token is kept", token_is_kept},
-    {"a refused token is renewed once", refused_token_is_renewed_once},
-    {"the token endpoint recovers or refuses", token_endpoint_recovers_or_refuses},
-    {"useless token answers", useless_token_answers},
-    {"busy is tried again", busy_is_tried_again},
-    {"codes have meanings", codes_have_meanings},
-    {"health says what to do", health_says_what_to_do},
-    {"Put Blob is conditional", put_blob_is_conditional},
-    {"an existing object is kept", existing_object_is_kept},
-    {"lost answer, ours", lost_answer_and_ours},
-    {"lost answer, another's", lost_answer_and_another_s},
-    {"a lost request is repeated", lost_request_is_repeated},
-    {"a late success is ours", late_success_is_ours},
-    {"an uncertain commit is undone", uncertain_commit_is_undone},
-    {"aborted blocks are discarded", aborted_blocks_are_discarded},
-    {"a damaged block is noticed", damaged_block_is_noticed},
-    {"a broken read goes on", broken_read_goes_on},
-    {"a changed object is damage", changed_object_is_damage},
-    {"wrong ranges are refused", wrong_ranges_are_refused},
-    {"the removed mark is no object", removed_mark_is_no_object},
-    {"pages follow markers", pages_follow_markers},
-    {"cursor of another process", cursor_of_another_process},
-    {"a stale marker is given up", stale_marker_is_given_up},
-    {"empty entries are looked at", empty_entries_are_looked_at},
-    {"malformed listings", malformed_listings},
-    {"remains are removed", remains_are_removed},
-    {"a delegation key is kept", delegation_key_is_kept},
-    {"useless delegation keys", useless_delegation_keys},
+    {"a token is kept", test_token_is_kept},
+    {"a refused token is renewed once", test_refused_token_is_renewed_once},
+    {"the token endpoint recovers or refuses", test_token_endpoint_recovers_or_refuses},
+    {"useless token answers", test_useless_token_answers},
+    {"busy is tried again", test_busy_is_tried_again},
+    {"codes have meanings", test_codes_have_meanings},
+    {"health says what to do", test_health_says_what_to_do},
+    {"Put Blob is conditional", test_put_blob_is_conditional},
+    {"an existing object is kept", test_existing_object_is_kept},
+    {"lost answer, ours", test_lost_answer_and_ours},
+    {"lost answer, another's", test_lost_answer_and_another_s},
+    {"a lost request is repeated", test_lost_request_is_repeated},
+    {"a late success is ours", test_late_success_is_ours},
+    {"an uncertain commit is undone", test_uncertain_commit_is_undone},
+    {"aborted blocks are discarded", test_aborted_blocks_are_discarded},
+    {"a damaged block is noticed", test_damaged_block_is_noticed},
+    {"a broken read goes on", test_broken_read_goes_on},
+    {"a changed object is damage", test_changed_object_is_damage},
+    {"wrong ranges are refused", test_wrong_ranges_are_refused},
+    {"the removed mark is no object", test_removed_mark_is_no_object},
+    {"pages follow markers", test_pages_follow_markers},
+    {"cursor of another process", test_cursor_of_another_process},
+    {"a stale marker is given up", test_stale_marker_is_given_up},
+    {"empty entries are looked at", test_empty_entries_are_looked_at},
+    {"malformed listings", test_malformed_listings},
+    {"remains are removed", test_remains_are_removed},
+    {"a delegation key is kept", test_delegation_key_is_kept},
+    {"useless delegation keys", test_useless_delegation_keys},
     {NULL, NULL},
 };
 FHIR_UNIT_MAIN("azure_faults", tests)

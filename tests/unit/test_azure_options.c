@@ -69,7 +69,7 @@ static void refused(fhir_error_t *error, const char *part)
     CU_ASSERT_PTR_NOT_NULL(strstr(error->public_text, part));
 }
 
-static void defaults(void)
+static void test_defaults(void)
 {
     FHIR_ASSERT_OK(with(NULL, NULL));
     CU_ASSERT_STRING_EQUAL(config->endpoint, "https://account1.blob.core.windows.net");
@@ -83,7 +83,7 @@ static void defaults(void)
     CU_ASSERT_STRING_EQUAL(azure_blob_path(config, "ab/cd/x", pool), "/files/ab/cd/x");
 }
 
-static void names(void)
+static void test_names(void)
 {
     FHIR_ASSERT_OK(with("prefix=fhir/bin-1", NULL));
     CU_ASSERT_STRING_EQUAL(azure_blob_path(config, "ab/cd/x", pool), "/files/fhir/bin-1/ab/cd/x");
@@ -104,7 +104,7 @@ static void names(void)
     refused(with("nonsense=1", NULL), "customer_key_file");
 }
 
-static void endpoints(void)
+static void test_endpoints(void)
 {
     FHIR_ASSERT_OK(with("endpoint=http://127.0.0.1:10000/devstoreaccount1/", "public_endpoint=https://files.example"));
     CU_ASSERT_STRING_EQUAL(config->endpoint, "http://127.0.0.1:10000/devstoreaccount1");
@@ -121,7 +121,7 @@ static void endpoints(void)
     refused(with("ca_file=/nonexistent", NULL), "ca_file=");
 }
 
-static void secrets(void)
+static void test_secrets(void)
 {
     refused(configure("account=account1", "container=files", NULL), "account_key_file=");
     refused(configure("account=account1", "container=files", "account_key_file=/nonexistent", NULL), "can't be read");
@@ -142,7 +142,7 @@ static void secrets(void)
                              apr_pstrcat(pool, "account_key_file=", file_with(KEY, 0640), NULL), NULL));
 }
 
-static void customer_keys(void)
+static void test_customer_keys(void)
 {
     const char *option = apr_pstrcat(pool, "customer_key_file=", file_with(CUSTOMER_KEY "\n", 0400), NULL);
     FHIR_ASSERT_OK(with(option, NULL));
@@ -156,7 +156,7 @@ static void customer_keys(void)
     refused(with("access_tier=Archive", NULL), "access_tier=Archive");
 }
 
-static void tokens(void)
+static void test_tokens(void)
 {
     const char *secret = apr_pstrcat(pool, "client_secret_file=", file_with("hush hush\n", 0600), NULL);
     FHIR_ASSERT_OK(configure("account=account1", "container=files", "credentials=client_secret", "tenant_id=t",
@@ -180,7 +180,7 @@ static void tokens(void)
     refused(configure("account=account1", "container=files", "credentials=magic", NULL), "credentials=magic");
 }
 
-static void identities(void)
+static void test_identities(void)
 {
     unsetenv("IDENTITY_ENDPOINT");
     unsetenv("IDENTITY_HEADER");
@@ -200,7 +200,7 @@ static void identities(void)
             "managed_identity_client_id=");
 }
 
-static void signatures(void)
+static void test_signatures(void)
 {
     FHIR_ASSERT_OK(with("stored_policy=revocable", "sas_ip=192.0.2.1-192.0.2.9"));
     refused(with("stored_policy=a b", NULL), "stored_policy=");
@@ -210,7 +210,7 @@ static void signatures(void)
             "only with credentials=shared_key");
 }
 
-static void numbers(void)
+static void test_numbers(void)
 {
     FHIR_ASSERT_OK(with("block_size=100M", "parallel_blocks=8"));
     CU_ASSERT_EQUAL(config->block_size, 100 << 20);
@@ -222,15 +222,15 @@ static void numbers(void)
 }
 
 static const fhir_unit_test_t tests[] = {
-    {"defaults", defaults},
-    {"names", names},
-    {"endpoints", endpoints},
-    {"secrets", secrets},
-    {"customer keys", customer_keys},
-    {"tokens", tokens},
-    {"identities", identities},
-    {"signatures", signatures},
-    {"numbers", numbers},
+    {"defaults", test_defaults},
+    {"names", test_names},
+    {"endpoints", test_endpoints},
+    {"secrets", test_secrets},
+    {"customer keys", test_customer_keys},
+    {"tokens", test_tokens},
+    {"identities", test_identities},
+    {"signatures", test_signatures},
+    {"numbers", test_numbers},
     {NULL, NULL},
 };
 FHIR_UNIT_MAIN("azure_options", tests)

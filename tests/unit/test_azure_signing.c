@@ -22,7 +22,7 @@ static void signs(const char *text, const char *signature, const azure_request_t
     CU_ASSERT_STRING_EQUAL(azure_signature(&key, made, pool), signature);
 }
 
-static void put_with_headers(void)
+static void test_put_with_headers(void)
 {
     azure_request_t request;
     azure_request_init(&request, "Put Blob", "PUT", "/files/a/b/ab/cd/abcd0000000000000000000000000001", pool);
@@ -41,7 +41,7 @@ static void put_with_headers(void)
 }
 
 /* Parameters sorted and not escaped; an emulator's account comes twice. */
-static void list_with_parameters(void)
+static void test_list_with_parameters(void)
 {
     azure_request_t request;
     azure_request_init(&request, "List Blobs", "GET", "/files", pool);
@@ -62,7 +62,7 @@ static void list_with_parameters(void)
 }
 
 /* A length of 0 is signed as none; If-Match has its own line. */
-static void empty_body_and_condition(void)
+static void test_empty_body_and_condition(void)
 {
     azure_request_t request;
     azure_request_init(&request, "Set Metadata", "PUT", "/files/x", pool);
@@ -76,7 +76,7 @@ static void empty_body_and_condition(void)
           "8Q76OaG6CRYi64OubMuBIkTMwd2FxkXnhsTuAPtLChA=", &request, "account1", "https://example.test:8443");
 }
 
-static void dates_and_escapes(void)
+static void test_dates_and_escapes(void)
 {
     apr_time_t time = apr_time_from_sec(1795262400); /* 2026-11-21 12:00:00 */
     CU_ASSERT_STRING_EQUAL(azure_http_date(time, pool), "Sat, 21 Nov 2026 12:00:00 GMT");
@@ -106,7 +106,7 @@ static void has(const char *query, const char *parameter)
     CU_ASSERT_PTR_NOT_NULL(strstr(framed, apr_pstrcat(pool, "&", parameter, "&", NULL)));
 }
 
-static void service_read(void)
+static void test_service_read(void)
 {
     azure_key_t key = key_of(0, 64);
     azure_sas_t sas = base_sas();
@@ -137,7 +137,7 @@ static void service_read(void)
     CU_ASSERT_PTR_NULL(strstr(query, "ses="));
 }
 
-static void service_create(void)
+static void test_service_create(void)
 {
     azure_key_t key = key_of(0, 64);
     azure_sas_t sas = base_sas();
@@ -152,7 +152,7 @@ static void service_create(void)
     has(query, "sig=HnVe7q4fKe42e6yfJoOGPd6G2DY3zapfOLAVxXyHTNE%3D");
 }
 
-static void user_delegation_read(void)
+static void test_user_delegation_read(void)
 {
     azure_key_t key = key_of(100, 32);
     azure_delegation_key_t delegation = {"oid-1",      "tid-1", "2026-11-21T11:50:00Z", "2026-11-28T11:50:00Z", "b",
@@ -180,7 +180,7 @@ static void user_delegation_read(void)
 
 /* ---- CRC-64 ---- */
 
-static void checksums(void)
+static void test_checksums(void)
 {
     const azure_crc64_t *tables = azure_crc64_create(pool);
     unsigned char bytes[1000];
@@ -200,14 +200,14 @@ static void checksums(void)
 }
 
 static const fhir_unit_test_t tests[] = {
-    {"a PUT with headers", put_with_headers},
-    {"a listing with parameters", list_with_parameters},
-    {"an empty body, a condition", empty_body_and_condition},
-    {"dates and escapes", dates_and_escapes},
-    {"service SAS to read", service_read},
-    {"service SAS to create", service_create},
-    {"user delegation SAS to read", user_delegation_read},
-    {"checksums", checksums},
+    {"a PUT with headers", test_put_with_headers},
+    {"a listing with parameters", test_list_with_parameters},
+    {"an empty body, a condition", test_empty_body_and_condition},
+    {"dates and escapes", test_dates_and_escapes},
+    {"service SAS to read", test_service_read},
+    {"service SAS to create", test_service_create},
+    {"user delegation SAS to read", test_user_delegation_read},
+    {"checksums", test_checksums},
     {NULL, NULL},
 };
 FHIR_UNIT_MAIN("azure_signing", tests)
