@@ -22,7 +22,7 @@ typedef struct kind_t {
 
 static const kind_t kinds[] = {
     {fhir_external_fetch_on, fhir_external_fetch_run, apr_time_from_sec(1), "fetch attachments of other servers"},
-    {fhir_direct_upload_on, fhir_direct_upload_run, apr_time_from_sec(5), "complete uploads to object stores"},
+    {fhir_direct_upload_on, fhir_direct_upload_run, apr_time_from_sec(2), "complete uploads to object stores"},
 };
 #define KINDS ((int)(sizeof(kinds) / sizeof(kinds[0])))
 

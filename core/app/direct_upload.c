@@ -10,7 +10,8 @@
 #define LEASE apr_time_from_sec(120)
 #define RENEW_AFTER apr_time_from_sec(30)
 #define PIECE ((apr_size_t)65536)
-/* Between two looks at what somebody else is completing. */
+/* How long a client waits for what somebody else is completing, and between two looks at it. */
+#define WAIT_MOST apr_time_from_sec(10)
 #define PAUSE apr_time_from_msec(250)
 /* When to look for something that is not there, at the earliest and at the latest. */
 #define LOOK_AFTER apr_time_from_sec(60)
@@ -318,6 +319,7 @@ static fhir_error_t *take_turn(const fhir_direct_upload_t **upload, const fhir_e
                                const fhir_signed_t *url)
 {
     fhir_call_t call = fhir_exchange_call_after_body(exchange);
+    apr_time_t end = apr_time_now() + WAIT_MOST;
     int awaited;
     for (;;) {
         FHIR_TRY(fhir_meta_direct_claim_version(upload, &awaited, exchange->app->meta, url->presign.binary_id,
@@ -325,7 +327,7 @@ static fhir_error_t *take_turn(const fhir_direct_upload_t **upload, const fhir_e
         if (*upload || !awaited) {
             return NULL;
         }
-        if (apr_time_now() + PAUSE >= call.deadline) {
+        if (apr_time_now() + PAUSE >= (end < call.deadline ? end : call.deadline)) {
             return fhir_error_public(exchange->pool, FHIR_ERROR_CONFLICT,
                                      "This upload is being completed now. Call again in a moment.");
         }

@@ -34,11 +34,13 @@ static int has(const fhir_exchange_t *exchange, const char *header)
 /* Clients send their headers again to where they are sent. The store would compare our ETag with its own, and a token
  * is none of its business (older browsers carry Authorization along). HEAD costs nothing here, and a store's URL is
  * signed for GET. */
-static int store_can_answer(const fhir_exchange_t *exchange)
+static int store_can_answer(const fhir_exchange_t *exchange, const fhir_binary_t *version)
 {
     const char *range = fhir_request_header(exchange->request, "Range");
+    const char *if_range = fhir_request_header(exchange->request, "If-Range");
     return exchange->request->method == FHIR_METHOD_GET && !has(exchange, "Authorization") &&
-           !has(exchange, "If-Match") && !has(exchange, "If-Unmodified-Since") && !(range && strchr(range, ','));
+           !has(exchange, "If-Match") && !has(exchange, "If-Unmodified-Since") && !(range && strchr(range, ',')) &&
+           !(if_range && strstr(if_range, version->version_id));
 }
 
 static int begins_with(const char *text, const char *prefix)
@@ -104,7 +106,7 @@ fhir_response_t *fhir_redirect_read(fhir_exchange_t *exchange, const fhir_binary
     fhir_open_store_t *store;
     fhir_error_t *error;
     if (!(fhir_settings_redirect(exchange->settings, version->content->store) & FHIR_REDIRECT_READ) ||
-        !store_can_answer(exchange) ||
+        !store_can_answer(exchange, version) ||
         (fhir_displayed_inline(exchange, version->content_type) && !runs_nothing(exchange, version->content_type))) {
         return NULL;
     }

@@ -184,6 +184,9 @@ def test_what_the_store_can_not_answer_comes_from_us(server, alice):
         answer = server.request("GET", target, headers)
         assert answer.status == 200 and answer.body == b"0123456789", answer
     checks.outcome(server.request("GET", target, {"If-Match": '"other"'}), 412)
+    rest = server.request("GET", target, {"Range": "bytes=7-", "If-Range": f'"{version}"'})  # begun at ours, goes on at ours
+    assert rest.status == 206 and rest.body == b"789", rest
+    assert server.request("GET", target, {"Range": "bytes=7-", "If-Range": '"the store\'s"'}).status == 307
     parts = server.request("GET", target, {"Range": "bytes=0-1,4-5"})
     assert parts.status == 206 and "multipart/byteranges" in parts.headers["Content-Type"], parts
 
@@ -527,7 +530,10 @@ def test_the_worker_and_the_client_at_once(alice):
 def test_the_worker_forgets_what_never_came(server, alice):
     up = upload(alice)
     up.due()
-    time.sleep(6)
+    end = time.monotonic() + 20
+    while server.sql(f"SELECT due_at > clock_timestamp() + interval '30 seconds' FROM fhir_binary.direct_upload WHERE version_id = '{up.version}'") != [["t"]]:
+        assert time.monotonic() < end
+        time.sleep(0.1)
     assert up.row() == "1"  # there is time
     up.due(expired=True)
     up.until(None)
