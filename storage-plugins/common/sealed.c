@@ -2,6 +2,7 @@
 #include "sealed.h"
 
 #include <openssl/crypto.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -246,7 +247,7 @@ int fhir_seal_close_chunk(unsigned char *sealed, fhir_seal_t *seal, apr_off_t in
            EVP_CIPHER_CTX_ctrl(seal->cipher, EVP_CTRL_AEAD_GET_TAG, FHIR_SEALED_TAG, sealed + length) == 1;
 }
 
-int fhir_seal_open_chunk(unsigned char *sealed, fhir_seal_t *seal, apr_off_t index, int last, apr_size_t length)
+static int open_chunk(unsigned char *sealed, fhir_seal_t *seal, apr_off_t index, int last, apr_size_t length)
 {
     unsigned char tag[FHIR_SEALED_TAG];
     int done;
@@ -257,4 +258,15 @@ int fhir_seal_open_chunk(unsigned char *sealed, fhir_seal_t *seal, apr_off_t ind
     return run_cipher(seal, sealed, sealed, length, index, last) &&
            EVP_CIPHER_CTX_ctrl(seal->cipher, EVP_CTRL_AEAD_SET_TAG, FHIR_SEALED_TAG, tag) == 1 &&
            EVP_CipherFinal_ex(seal->cipher, sealed + length, &done) == 1;
+}
+
+/* What OpenSSL notes of a wrong tag must not be there when the thread's next TLS connection looks for its own errors.
+ */
+int fhir_seal_open_chunk(unsigned char *sealed, fhir_seal_t *seal, apr_off_t index, int last, apr_size_t length)
+{
+    int result;
+    ERR_set_mark();
+    result = open_chunk(sealed, seal, index, last, length);
+    ERR_pop_to_mark();
+    return result;
 }

@@ -5,6 +5,7 @@
 #include "encrypted.h"
 
 #include <openssl/crypto.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/rand.h>
 #include <pthread.h>
@@ -209,7 +210,9 @@ fhir_error_t *encrypted_unlock(unsigned char data_key[FHIR_SEALED_DATA_KEY], voi
                                  printable_id(header->bytes, call->scratch_pool));
     }
     FHIR_TRY(key_of(&key, keyring, number, call));
+    ERR_set_mark(); /* a wrong tag must not be taken for an error of the thread's next TLS connection */
     result = unwrap(opened, header->bytes, key);
+    ERR_pop_to_mark();
     if (result == 1) {
         memcpy(data_key, opened, FHIR_SEALED_DATA_KEY);
     }

@@ -113,6 +113,11 @@ fhir_error_t *mirror_list(const char **next, fhir_store_t *store, const char *cu
     inner = cursor && cursor[CURSOR_PREFIX] ? cursor + CURSOR_PREFIX : NULL;
     sealed = &store->halves[listing.half].sealed;
     FHIR_TRY(sealed->plugin->list(&inner, sealed->store, inner, limit, list_entry, &listing, call));
+    if (inner && strlen(inner) + CURSOR_PREFIX > FHIR_STORAGE_LOCATOR_MAX) {
+        return fhir_error_create(call->result_pool, FHIR_ERROR_UNSUPPORTED, APR_EGENERAL,
+                                 "The store can't be listed any further.", "%s has too long a cursor",
+                                 store->halves[listing.half].name);
+    }
     if (inner) {
         *next = apr_pstrcat(call->result_pool, listing.half ? "2:" : "1:", inner, NULL);
     } else if (listing.half == 0) {
