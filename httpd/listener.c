@@ -3,6 +3,7 @@
 #include "worker_thread.h"
 
 #include "../core/app/invalidate.h"
+#include "../core/app/stores_needed.h"
 
 #include <ap_mpm.h>
 
@@ -32,10 +33,26 @@ static apr_interval_time_t pause_after(int failures)
     return failures > 4 ? LONGEST_PAUSE : FIRST_PAUSE << (failures - 1);
 }
 
+/* Once in each child, if the database is there. */
+static void check_stores(const listener_t *listener, fhir_worker_thread_t *thread, apr_pool_t *pool)
+{
+    apr_pool_t *own;
+    fhir_error_t *error;
+    if (apr_pool_create(&own, pool) != APR_SUCCESS) {
+        return;
+    }
+    error = fhir_app_check_stores(listener->app, fhir_worker_thread_is_stopping, thread, own);
+    if (error) {
+        fhir_log_error(listener->log, FHIR_LOG_INFO, error, "asking which stores are needed");
+    }
+    apr_pool_destroy(own);
+}
+
 static void work(fhir_worker_thread_t *thread, void *baton, apr_pool_t *pool)
 {
     const listener_t *listener = baton;
     int failures = 0;
+    check_stores(listener, thread, pool);
     while (!fhir_worker_thread_is_stopping(thread)) {
         apr_pool_t *own;
         apr_time_t began = apr_time_now();

@@ -7,8 +7,8 @@
 #define PLACES_MAX 3
 
 struct fhir_content_reader_t {
-    const fhir_exchange_t *exchange;
-    fhir_content_t content; /* with the place where it was found last */
+    const fhir_exchange_t *exchange; /* a copy: the body is sent when the interaction has ended */
+    fhir_content_t content;          /* with the place where it was found last */
     fhir_object_reader_t *reader;
     apr_off_t offset; /* of the next byte */
     apr_off_t remaining;
@@ -71,7 +71,7 @@ fhir_error_t *fhir_content_open(fhir_content_reader_t **reader, const fhir_excha
                                 const fhir_content_t *content, apr_off_t offset, apr_off_t length)
 {
     fhir_content_reader_t *made = apr_pcalloc(exchange->pool, sizeof(*made));
-    made->exchange = exchange;
+    made->exchange = apr_pmemdup(exchange->pool, exchange, sizeof(*exchange));
     made->content = *content;
     made->offset = offset;
     made->remaining = length;
