@@ -241,6 +241,25 @@ expect 3 '"size": 5, "since": "20.*"age_seconds": 72[0-9][0-9], "locator": "aa/b
 expect 0 '' store orphans --older-than 3h
 expect 1 'no store' store orphans --store other
 expect 1 '' store orphans --older-than soon
+expect 0 '2 removed' store orphans --remove --older-than 1h
+expect 0 '' store orphans
+expect 0 '^name +configured +default +objects' store stat
+expect 0 '"name": "main", "configured": true, "default": true, "objects": [0-9]+, ' store stat --json
+expect 2 '--from' store migrate --to main
+expect 2 'one store' store migrate --from main --to main
+expect 1 'no store .other' store migrate --from main --to other
+expect 1 'not a duration' store migrate --from main --to other --grace soon
+expect 2 'at least 1K' store migrate --from main --to other --rate 17
+expect 1 'not a size' store migrate --from main --to other --rate fast
+expect 0 '^{"findings": \[\], "summary": {"objects": 0' store verify --json
+expect 2 'per cent' store verify --sample 0%
+expect 2 'per cent' store verify --sample 101
+expect 2 'per cent' store verify --sample half
+expect 2 'date' store verify --since yesterday
+expect 0 '' store verify --sample 0.5% --since 7d --rate 1M
+expect 0 '' store verify --since 2026-01-01 --project demo
+expect 1 'no store .other' store verify --store other
+expect 1 'no such project' store verify --project other
 
 binary_row() {
     version=$(cat /proc/sys/kernel/random/uuid)
