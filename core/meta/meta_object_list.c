@@ -2,19 +2,26 @@
 #include "object_copy.h"
 #include "pg.h"
 
+#include "../base/digest.h"
+
 #define FILTER                                                                                                         \
     "o.committed_at IS NOT NULL AND ($1::text IS NULL OR o.store = $1) "                                               \
     "AND ($2::uuid IS NULL OR o.project_id = $2::uuid) "                                                               \
     "AND ($3::bigint = 0 OR o.committed_at >= timestamptz 'epoch' + $3::bigint * interval '1 microsecond') "           \
     "AND NOT ($4::boolean AND EXISTS (SELECT FROM fhir_binary.object_copy c WHERE c.object_key = o.object_key)) "
 
+/* By chance, but the same for each look at a row: keys are hashed with a number that is drawn for each statement. */
+#define HASHES APR_INT64_C(4294967296)
+#define SHARE                                                                                                          \
+    "AND ($6::bigint >= 4294967296 "                                                                                   \
+    "OR (pg_catalog.uuid_hash_extended(o.object_key, $8::bigint) & 4294967295) < $6::bigint) "
+
 static const fhir_pg_statement_t objects_committed = {
     FHIR_PG_OBJECTS_COMMITTED, 1,
     "SELECT " FHIR_PG_CONTENT_COLUMNS("o") ", (SELECT v.content_type FROM fhir_binary.binary_version v "
                                            "WHERE v.object_key = o.object_key LIMIT 1) "
                                            "FROM fhir_binary.object o WHERE " FILTER
-                                           "AND ($5::uuid IS NULL OR o.object_key > $5::uuid) "
-                                           "AND ($6::float8 >= 1 OR random() < $6::float8) "
+                                           "AND ($5::uuid IS NULL OR o.object_key > $5::uuid) " SHARE
                                            "ORDER BY o.object_key LIMIT $7::bigint"};
 /* The same in one store: in the order of an index that has nothing else. */
 static const fhir_pg_statement_t objects_of_store = {
@@ -23,8 +30,7 @@ static const fhir_pg_statement_t objects_of_store = {
                                            "WHERE v.object_key = o.object_key LIMIT 1) "
                                            "FROM fhir_binary.object o WHERE o.store = $1 AND " FILTER
                                            "AND o.object_key > coalesce($5::uuid, "
-                                           "'00000000-0000-0000-0000-000000000000') "
-                                           "AND ($6::float8 >= 1 OR random() < $6::float8) "
+                                           "'00000000-0000-0000-0000-000000000000') " SHARE
                                            "ORDER BY o.store, o.object_key LIMIT $7::bigint"};
 
 static const fhir_pg_statement_t objects_count = {
@@ -76,12 +82,15 @@ fhir_error_t *fhir_meta_objects_committed(apr_array_header_t **objects, fhir_met
                                           const fhir_call_t *call)
 {
     fhir_pg_parameters_t parameters = {.count = 0};
+    apr_int64_t drawn;
     PGresult *result;
     *objects = apr_array_make(call->pool, count, sizeof(fhir_stored_object_t));
     add_filter(&parameters, filter);
     fhir_pg_add_text(&parameters, after);
-    fhir_pg_add_text(&parameters, apr_psprintf(call->pool, "%.9f", filter->share));
+    FHIR_TRY(fhir_random_bytes(&drawn, sizeof(drawn), call->pool));
+    fhir_pg_add_number(&parameters, (apr_int64_t)(filter->share * (double)HASHES));
     fhir_pg_add_number(&parameters, count);
+    fhir_pg_add_number(&parameters, drawn);
     FHIR_TRY(fhir_pg_run(&result, meta, filter->store ? &objects_of_store : &objects_committed, &parameters, call));
     for (int row = 0; row < PQntuples(result); row++) {
         fhir_stored_object_t *object = apr_array_push(*objects);

@@ -290,6 +290,14 @@ static void pages_and_counts(void)
         } while (page->nelts);
         CU_ASSERT_EQUAL(seen, 7);
     }
+    filter.store = NULL;
+    filter.share = 0.5;
+    seen = 0;
+    for (i = 0; i < 200; i++) {
+        FHIR_ASSERT_OK(fhir_meta_objects_committed(&page, meta, &filter, NULL, 10, &call));
+        seen += page->nelts;
+    }
+    CU_ASSERT(seen > 200 * 7 / 3 && seen < 200 * 7 * 2 / 3);
     filter.store = "elsewhere";
     FHIR_ASSERT_OK(fhir_meta_objects_count(&count, &bytes, meta, &filter, &call));
     CU_ASSERT_EQUAL(count, 0);
