@@ -127,7 +127,8 @@ static fhir_error_t *look_whose(fhir_http_response_t *response, const fhir_write
     return id && !strcmp(id, writer->id) ? NULL : fhir_plugin_exists(call->result_pool);
 }
 
-/* After an attempt that failed: settles what it left. *again: nothing is there, and another attempt may succeed. */
+/* After an attempt that failed: settles what it left. *again: nothing is there, and another attempt may succeed. EXISTS
+ * may come of our own blob: the transport sends a request twice that an old connection lost. */
 static fhir_error_t *settle(int *again, fhir_http_response_t *response, fhir_writer_t *writer, fhir_error_t *error,
                             const fhir_store_call_t *call)
 {
@@ -135,7 +136,7 @@ static fhir_error_t *settle(int *again, fhir_http_response_t *response, fhir_wri
     int interrupted = !strcmp(azure_code(response), "InvalidBlockList");
     fhir_error_t *seen;
     *again = 0;
-    if (!uncertain && is_refusal(response) && !interrupted) {
+    if (!uncertain && is_refusal(response) && !interrupted && error->code != FHIR_ERROR_EXISTS) {
         *again = response->status == 408 || response->status == 429 || response->status == 401;
         return error;
     }
@@ -145,6 +146,9 @@ static fhir_error_t *settle(int *again, fhir_http_response_t *response, fhir_wri
     seen = look_whose(response, writer, call);
     if (!seen || seen->code == FHIR_ERROR_EXISTS) {
         return seen;
+    }
+    if (seen->code != FHIR_ERROR_NOT_FOUND) { /* abort asks once more */
+        writer->state = AZURE_WRITER_UNCERTAIN;
     }
     *again = seen->code == FHIR_ERROR_NOT_FOUND && !interrupted;
     return error;

@@ -10,7 +10,8 @@
 struct fhir_reader_t {
     fhir_store_t *store;
     const char *path;
-    const char *etag;
+    const char *etag; /* NULL: the store gave none, nothing can be resumed */
+    apr_off_t size;   /* of the whole blob */
     fhir_http_transfer_t *transfer;
     apr_pool_t *pool; /* of the transfer */
     apr_pool_t *parent;
@@ -44,7 +45,7 @@ static int parse_content_range(apr_off_t *first, apr_off_t *last, apr_off_t *siz
         return 0;
     }
     *size = (apr_off_t)apr_strtoi64(end + 1, &end, 10);
-    return !*end && *first >= 0 && *first <= *last + 1 && *last < *size;
+    return !*end && *first >= 0 && *last >= -1 && *last < *size && *first <= *last + 1;
 }
 
 /* What the answer holds, in plain numbers. */
@@ -177,6 +178,7 @@ static fhir_error_t *open_range(fhir_object_info_t *info, fhir_reader_t *reader,
     }
     azure_fill_info(info, response, size, pool);
     reader->etag = info->checksum;
+    reader->size = size;
     reader->offset = offset;
     return NULL;
 }
@@ -214,6 +216,20 @@ fhir_error_t *azure_reader_open(fhir_reader_t **reader, fhir_object_info_t *info
 
 /* ---- read ---- */
 
+static fhir_error_t *replaced(apr_pool_t *pool)
+{
+    return fhir_error_create(pool, FHIR_ERROR_CORRUPT, APR_EGENERAL,
+                             "The stored content changed while it was read. Tell the operator of this server.",
+                             "Get Blob: another ETag or length than at the beginning");
+}
+
+/* If-Match says it already; but what passes it over must not mix two blobs. */
+static int is_same(const fhir_reader_t *reader, const fhir_http_response_t *response, apr_off_t size)
+{
+    const char *etag = apr_table_get(response->headers, "ETag");
+    return size == reader->size && (!etag || !strcmp(etag, reader->etag));
+}
+
 /* Another request for the bytes that are missing. */
 static fhir_error_t *resume(fhir_reader_t *reader, const fhir_store_call_t *call)
 {
@@ -223,11 +239,13 @@ static fhir_error_t *resume(fhir_reader_t *reader, const fhir_store_call_t *call
     apr_off_t size;
     fhir_error_t *error = get(&response, reader, reader->offset, reader->remaining, call);
     if (error && error->code == FHIR_ERROR_EXISTS) { /* If-Match: it is another blob now */
-        error->code = FHIR_ERROR_CORRUPT;
-        error->public_text = "The stored content changed while it was read. Tell the operator of this server.";
+        return replaced(call->result_pool);
     }
     FHIR_TRY(error);
     FHIR_TRY(understand(&first, &count, &size, &response, call->result_pool));
+    if (!is_same(reader, &response, size)) {
+        return replaced(call->result_pool);
+    }
     if (first != reader->offset || count != reader->remaining) {
         return fhir_plugin_short_object(call->result_pool, reader->remaining - count);
     }
@@ -252,9 +270,10 @@ fhir_error_t *azure_reader_read(fhir_reader_t *reader, void *buffer, apr_size_t 
     room = (apr_off_t)room > reader->remaining ? (apr_size_t)reader->remaining : room;
     for (;;) {
         apr_size_t got = room;
-        fhir_error_t *error;
-        if (!reader->transfer) {
-            FHIR_TRY(resume(reader, call)); /* it tries again by itself */
+        fhir_error_t *error = reader->transfer ? NULL : resume(reader, call); /* it tries again by itself */
+        if (error) {
+            end_transfer(reader); /* of other bytes, perhaps */
+            return error;
         }
         error = receive(reader, buffer, &got, call);
         if (!error) {
@@ -265,7 +284,7 @@ fhir_error_t *azure_reader_read(fhir_reader_t *reader, void *buffer, apr_size_t 
             break;
         }
         end_transfer(reader);
-        if (fhir_plugin_check_call(call) || !try_again(reader, error, call)) {
+        if (!reader->etag || fhir_plugin_check_call(call) || !try_again(reader, error, call)) {
             return error;
         }
     }

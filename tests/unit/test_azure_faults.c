@@ -321,12 +321,32 @@ static void test_existing_object_is_kept(void)
     fhir_writer_t *writer;
     begin_script();
     expect("PUT ", REFUSAL("409 Conflict", "BlobAlreadyExists"));
+    expect("HEAD ", OK_HEAD "x-ms-meta-writer: 0123456789abcdef\r\nContent-Length: 1\r\n\r\n");
     expect("PUT ", REFUSAL("412 Precondition Failed", "ConditionNotMet"));
+    expect("HEAD ", OK_HEAD "Content-Length: 1\r\n\r\n");
     open_store(NULL, NULL);
     FHIR_ASSERT_ERROR(FHIR_ERROR_EXISTS, store_object("x", &writer));
-    plugin->writer_abort(writer, &call); /* nothing was sent but the refused request */
+    plugin->writer_abort(writer, &call); /* what is there is another's */
     FHIR_ASSERT_ERROR(FHIR_ERROR_EXISTS, store_object("x", &writer));
     plugin->writer_abort(writer, &call);
+    end_script();
+}
+
+/* The transport sends a request twice that an old connection lost: the second one finds what the first one stored. */
+static void test_existing_object_may_be_ours(void)
+{
+    fhir_writer_t *writer;
+    begin_script();
+    expect("PUT |If-None-Match: *", REFUSAL("409 Conflict", "BlobAlreadyExists"));
+    expect("HEAD ", OK_HEAD "x-ms-meta-writer: %W\r\nContent-Length: 1\r\n\r\n");
+    expect("PUT ", REFUSAL("409 Conflict", "BlobAlreadyExists"));
+    expect("HEAD ", REFUSAL("403 Forbidden", "AuthorizationFailure"));
+    expect("HEAD ", OK_HEAD "x-ms-meta-writer: %W\r\nContent-Length: 1\r\n\r\n");
+    expect("DELETE |If-Match: \"0x1\"", "HTTP/1.1 202 Accepted\r\n" EMPTY);
+    open_store(NULL, NULL);
+    FHIR_ASSERT_OK(store_object("x", &writer));
+    FHIR_ASSERT_ERROR(FHIR_ERROR_EXISTS, store_object("x", &writer));
+    plugin->writer_abort(writer, &call); /* asks whose it is, and takes it away */
     end_script();
 }
 
@@ -474,9 +494,37 @@ static void test_changed_object_is_damage(void)
     end_script();
 }
 
+/* What passes If-Match over must not mix the bytes of two objects. */
+static void test_two_objects_are_not_mixed(void)
+{
+    static const char *const answers[] = {
+        "HTTP/1.1 206 Partial\r\nETag: \"0x2\"\r\nContent-Range: bytes 4-9/10\r\nContent-Length: 6\r\n\r\nABCDEF",
+        "HTTP/1.1 206 Partial\r\nETag: \"0x1\"\r\nContent-Range: bytes 4-9/20\r\nContent-Length: 6\r\n\r\nABCDEF",
+    };
+    const char *text;
+    size_t i;
+    for (i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
+        begin_script();
+        endpoint.linger = 50;
+        expect("GET ", OK_HEAD "Content-Length: 10\r\n\r\n0123");
+        expect("GET |If-Match: \"0x1\"", answers[i]);
+        open_store(NULL, NULL);
+        FHIR_ASSERT_ERROR(FHIR_ERROR_CORRUPT, read_all(&text, 0, -1));
+        CU_ASSERT_STRING_EQUAL(text, "0123");
+        end_script();
+    }
+    begin_script();
+    endpoint.linger = 50;
+    expect("GET ", "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n0123"); /* no ETag: nothing goes on */
+    open_store(NULL, NULL);
+    FHIR_ASSERT_ERROR(FHIR_ERROR_CORRUPT, read_all(&text, 0, -1));
+    end_script();
+}
+
 static void test_wrong_ranges_are_refused(void)
 {
     static const char *const answers[] = {
+        "HTTP/1.1 206 Partial\r\nContent-Range: bytes 2-9223372036854775807/10\r\nContent-Length: 3\r\n\r\n234",
         OK_HEAD "Content-Length: 3\r\n\r\n012",
         "HTTP/1.1 206 Partial\r\nContent-Length: 3\r\n\r\n012",
         "HTTP/1.1 206 Partial\r\nContent-Range: bytes 1-3/10\r\nContent-Length: 3\r\n\r\n123",
@@ -714,6 +762,7 @@ static const fhir_unit_test_t tests[] = {
     {"health says what to do", test_health_says_what_to_do},
     {"Put Blob is conditional", test_put_blob_is_conditional},
     {"an existing object is kept", test_existing_object_is_kept},
+    {"an existing object may be ours", test_existing_object_may_be_ours},
     {"lost answer, ours", test_lost_answer_and_ours},
     {"lost answer, another's", test_lost_answer_and_another_s},
     {"a lost request is repeated", test_lost_request_is_repeated},
@@ -723,6 +772,7 @@ static const fhir_unit_test_t tests[] = {
     {"a damaged block is noticed", test_damaged_block_is_noticed},
     {"a broken read goes on", test_broken_read_goes_on},
     {"a changed object is damage", test_changed_object_is_damage},
+    {"two objects are not mixed", test_two_objects_are_not_mixed},
     {"wrong ranges are refused", test_wrong_ranges_are_refused},
     {"the removed mark is no object", test_removed_mark_is_no_object},
     {"pages follow markers", test_pages_follow_markers},
