@@ -63,7 +63,7 @@ extern const case_t list_cases[];
 extern const case_t time_cases[];
 extern const case_t thread_cases[];
 extern const case_t presign_cases[];    /* with CAN_PRESIGN */
-extern const case_t no_presign_cases[]; /* without */
+extern const case_t no_presign_cases[]; /* without, or configured so that it can't */
 extern const case_t last_cases[];       /* descriptors and memory: after all the others */
 
 /* support.c */

@@ -57,6 +57,13 @@ azure() { # LABEL, ENDPOINT, further options
 
 s3 s3-http "$FHIR_TEST_S3_ENDPOINT"
 s3 s3-tls "$FHIR_TEST_S3_TLS_ENDPOINT"
+s3 s3-signed-tls "$FHIR_TEST_S3_TLS_ENDPOINT" --option payload=signed --option part_size=5M --option parallel_parts=1
+s3 s3-virtual "http://localhost:${FHIR_TEST_S3_ENDPOINT##*:}" --option addressing=virtual --option payload=unsigned \
+    --option part_size=5M --option parallel_parts=8
+s3 s3-sse-kms "$FHIR_TEST_S3_ENDPOINT" --option encryption=sse-kms --option "kms_key_id=$FHIR_TEST_S3_KMS_KEY"
+openssl rand -hex 32 >"$scratch/sse_c_key"
+s3 s3-sse-c "$FHIR_TEST_S3_TLS_ENDPOINT" --option encryption=sse-c --option "sse_c_key_file=$scratch/sse_c_key" \
+    --presign no
 azure azure-http "$FHIR_TEST_AZURE_ENDPOINT"
 azure azure-tls "$FHIR_TEST_AZURE_TLS_ENDPOINT"
 # shellcheck disable=SC2046
