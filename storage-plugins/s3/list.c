@@ -61,6 +61,15 @@ static void add_entry(listing_t *listing, entry_set_t *set, const char *key, con
     added->locator = apr_pstrdup(listing->pool, locator);
 }
 
+/* Of either listing: a server that gives the same page again and again would keep us for ever. */
+static fhir_error_t *does_not_go_on(apr_pool_t *pool)
+{
+    return fhir_error_create(
+        pool, FHIR_ERROR_UNSUPPORTED, APR_EGENERAL, "The store can't be listed. Tell the operator of this server.",
+        "a page of a listing begins where the one before began: the server passes over start-after "
+        "or key-marker");
+}
+
 /* Several uploads of one key are one entry. */
 static fhir_error_t *collect_uploads(listing_t *listing)
 {
@@ -78,6 +87,11 @@ static fhir_error_t *collect_uploads(listing_t *listing)
             fhir_list_entry_t entry = {0};
             entry.modified = upload->initiated;
             add_entry(listing, &listing->uploads, upload->key, &entry);
+        }
+        if (page.next_key && key &&
+            (strcmp(page.next_key, key) < 0 ||
+             (id && page.next_id && !strcmp(page.next_key, key) && !strcmp(page.next_id, id)))) {
+            return does_not_go_on(listing->call->result_pool);
         }
         key = page.next_key ? apr_pstrdup(listing->pool, page.next_key) : NULL;
         id = page.next_id ? apr_pstrdup(listing->pool, page.next_id) : NULL;
@@ -153,6 +167,9 @@ static fhir_error_t *collect_objects(listing_t *listing)
         const char *last = NULL;
         FHIR_TRY(list_objects(&response, listing, key, page_pool));
         FHIR_TRY(read_objects(&last, listing, &response, page_pool));
+        if (last && key && strcmp(last, key) <= 0) {
+            return does_not_go_on(listing->call->result_pool);
+        }
         key = last ? apr_pstrdup(listing->pool, last) : NULL;
         apr_pool_clear(page_pool);
     } while (key && !listing->objects.more);

@@ -182,6 +182,13 @@ fhir_error_t *s3_reader_open(fhir_reader_t **reader, fhir_object_info_t *info, f
     return NULL;
 }
 
+/* If-Match says it already; but what passes it over must not mix two objects. */
+static int is_same(const fhir_reader_t *reader, const fhir_http_response_t *response)
+{
+    const char *etag = apr_table_get(response->headers, "ETag");
+    return !etag || !strcmp(etag, reader->etag);
+}
+
 /* The object that is there must be the one that we began with. */
 static fhir_error_t *get_rest(fhir_reader_t *reader, const fhir_store_call_t *call)
 {
@@ -196,9 +203,10 @@ static fhir_error_t *get_rest(fhir_reader_t *reader, const fhir_store_call_t *ca
     }
     FHIR_TRY(error);
     FHIR_TRY(check_answer(&size, &count, &response, range, reader->offset, call->result_pool));
-    return size == reader->size && count == reader->remaining
-               ? NULL
-               : wrong_answer(call->result_pool, response.status, "the object has another length than before");
+    if (size != reader->size || count != reader->remaining || !is_same(reader, &response)) {
+        return wrong_answer(call->result_pool, response.status, "the object has another length or ETag than before");
+    }
+    return NULL;
 }
 
 /* NULL: there is a transfer again. */

@@ -167,13 +167,36 @@ fhir_error_t *s3_writer_write(fhir_writer_t *writer, const void *data, apr_size_
     return NULL;
 }
 
-/* Did our last step succeed, although nobody told us? */
-static int is_ours(const fhir_writer_t *writer, const fhir_store_call_t *call)
+/* *ours: what is there was made by this writer, and has `length` bytes. An error says that nobody knows. */
+static fhir_error_t *look_whose(int *ours, apr_off_t *length, const fhir_writer_t *writer,
+                                const fhir_store_call_t *call)
 {
     fhir_object_info_t info = {0};
     const char *mark = NULL;
     fhir_error_t *error = s3_head(&info, &mark, writer->store, writer->target.locator, call);
-    return !error && mark && !strcmp(mark, writer->target.mark) && info.length == writer->length;
+    *ours = !error && mark && !strcmp(mark, writer->target.mark);
+    *length = info.length;
+    return error && error->code == FHIR_ERROR_NOT_FOUND ? NULL : error;
+}
+
+/* Signatures of chunks cover their bytes, but not where the server found their borders: what it kept must be as long as
+ * what was sent. Over TLS nobody can have changed that. */
+static fhir_error_t *check_kept(const fhir_writer_t *writer, const fhir_store_call_t *call)
+{
+    apr_off_t length = 0;
+    int ours = 0;
+    if (!writer->sent || writer->expected_length < 0 || !writer->store->config->sign_payload ||
+        !strcmp(writer->store->config->endpoint.scheme, "https")) {
+        return NULL;
+    }
+    FHIR_TRY(look_whose(&ours, &length, writer, call));
+    if (ours && length == writer->length) {
+        return NULL;
+    }
+    return fhir_error_create(call->result_pool, FHIR_ERROR_CORRUPT, APR_EGENERAL,
+                             "The store did not keep the content as it was sent; try again.",
+                             "the server says that it kept %" APR_OFF_T_FMT " of %" APR_OFF_T_FMT " bytes", length,
+                             writer->length);
 }
 
 static fhir_error_t *put_small(fhir_http_response_t *response, fhir_writer_t *writer, const fhir_store_call_t *call)
@@ -253,11 +276,17 @@ static fhir_error_t *resolve(fhir_error_t *error, const fhir_http_response_t *re
                              const fhir_store_call_t *call)
 {
     int unclear = s3_unclear(error, response);
+    apr_off_t length = 0;
+    int ours = 0;
     if (!writer->maybe_stored) {
         return error;
     }
-    if ((unclear || error->code == FHIR_ERROR_EXISTS || error->code == FHIR_ERROR_NOT_FOUND) && is_ours(writer, call)) {
-        return NULL;
+    if (unclear || error->code == FHIR_ERROR_EXISTS || error->code == FHIR_ERROR_NOT_FOUND) {
+        fhir_error_t *unknown = look_whose(&ours, &length, writer, call);
+        if (ours && length == writer->length) {
+            return NULL;
+        }
+        unclear = unclear || ours || unknown; /* then abort looks once more */
     }
     writer->maybe_stored = unclear;
     if (error->code == FHIR_ERROR_NOT_FOUND) { /* somebody removed the locator while we were writing */
@@ -284,6 +313,9 @@ fhir_error_t *s3_writer_commit(fhir_object_info_t *info, fhir_writer_t *writer, 
     } else if (!writer->multipart.upload_id) {
         FHIR_TRY(s3_check_encrypted(writer->store, &response, call->result_pool));
     }
+    if (!error) {
+        FHIR_TRY(check_kept(writer, call));
+    }
     info->length = writer->length;
     info->modified = 0;
     info->checksum = response.headers ? s3_etag(&response, call->result_pool) : NULL;
@@ -294,12 +326,15 @@ fhir_error_t *s3_writer_commit(fhir_object_info_t *info, fhir_writer_t *writer, 
 
 static void remove_ours(fhir_writer_t *writer, const fhir_store_call_t *call)
 {
-    if (is_ours(writer, call)) {
-        fhir_error_t *error = s3_delete(writer->store, writer->target.locator, call);
-        if (error) {
-            s3_log(call, FHIR_STORE_LOG_WARNING, "s3: an object whose writer failed could not be removed: %s",
-                   error->detail ? error->detail : error->public_text);
-        }
+    apr_off_t length;
+    int ours;
+    fhir_error_t *error = look_whose(&ours, &length, writer, call);
+    if (!error && ours) {
+        error = s3_delete(writer->store, writer->target.locator, call);
+    }
+    if (error) {
+        s3_log(call, FHIR_STORE_LOG_WARNING, "s3: an object whose writer failed may be left: %s",
+               error->detail ? error->detail : error->public_text);
     }
 }
 

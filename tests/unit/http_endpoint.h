@@ -26,6 +26,7 @@ struct endpoint_t {
     endpoint_answer_fn answer;
     void *baton;
     int linger; /* milliseconds between an answer and the end of its connection */
+    int drain;  /* receive the body before the answer */
     pthread_t thread;
 };
 
@@ -33,6 +34,21 @@ typedef struct endpoint_connection_t {
     const endpoint_t *endpoint;
     int socket;
 } endpoint_connection_t;
+
+static void endpoint_drain(int socket, const char *request, size_t length)
+{
+    const char *announced = strcasestr(request, "\r\ncontent-length:");
+    const char *end = strstr(request, "\r\n\r\n") + 4;
+    long left = announced ? strtol(announced + 17, NULL, 10) - (long)(request + length - end) : 0;
+    char piece[4096];
+    while (left > 0) {
+        ssize_t got = recv(socket, piece, sizeof(piece), 0);
+        if (got <= 0) {
+            break;
+        }
+        left -= got;
+    }
+}
 
 static void *endpoint_serve(void *data)
 {
@@ -52,6 +68,9 @@ static void *endpoint_serve(void *data)
     }
     if (strstr(request, "\r\n\r\n")) {
         answer[0] = '\0';
+        if (connection->endpoint->drain) {
+            endpoint_drain(connection->socket, request, length);
+        }
         connection->endpoint->answer(answer, request, connection->endpoint->baton);
         if (send(connection->socket, answer, strlen(answer), MSG_NOSIGNAL) < 0) {
             perror("send");
@@ -93,6 +112,7 @@ static inline void endpoint_start(endpoint_t *endpoint, endpoint_answer_fn answe
     endpoint->answer = answer;
     endpoint->baton = baton;
     endpoint->linger = 0;
+    endpoint->drain = 0;
     endpoint->socket = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (bind(endpoint->socket, (struct sockaddr *)&address, sizeof(address)) || listen(endpoint->socket, 64) ||
         getsockname(endpoint->socket, (struct sockaddr *)&address, &size) || pipe(endpoint->stop)) {
