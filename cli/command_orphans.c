@@ -22,9 +22,11 @@ typedef struct orphans_t {
     const char *store;
     apr_time_t before;
     int remove;
+    int unknown;      /* also what no row knows */
     apr_pool_t *pool; /* of one thing */
     apr_off_t removed;
     apr_off_t failed;
+    apr_off_t spared; /* unknown ones */
 } orphans_t;
 
 /* What can't be removed is told with the reason, and the rest goes on. */
@@ -135,8 +137,10 @@ static fhir_error_t *found(void *baton, fhir_scan_kind_t kind, const fhir_list_e
     fhir_error_t *error = NULL;
     int done = 0;
     (void)pool;
-    /* What a row of another store names may be that row's object, if two stores are one place. */
-    if (orphans->remove && kind != FHIR_SCAN_ELSEWHERE) {
+    /* What a row of another store names may be that row's object, if two stores are one place. And what no row knows
+     * here may be what a row of another database knows, if they share the place. */
+    orphans->spared += orphans->remove && !orphans->unknown && kind == FHIR_SCAN_UNKNOWN;
+    if (orphans->remove && (kind == FHIR_SCAN_UNFINISHED || (kind == FHIR_SCAN_UNKNOWN && orphans->unknown))) {
         error = fhir_unknown_remove(&done, &orphans->sweep, orphans->store, entry->locator, orphans->pool);
     }
     report(orphans, &finding, done, error);
@@ -214,6 +218,13 @@ static void print_summary(orphans_t *orphans)
         printf("%" APR_OFF_T_FMT " removed", orphans->removed);
         printf(orphans->failed ? ", %" APR_OFF_T_FMT " could not be removed.\n" : ".\n", orphans->failed);
     }
+    if (orphans->spared) {
+        fprintf(stderr,
+                "%" APR_OFF_T_FMT
+                " unknown objects are kept. If no other database uses these stores, --unknown removes "
+                "them, too.\n",
+                orphans->spared);
+    }
     if (orphans->remove) {
         orphans->ctl->status =
             orphans->findings.count > orphans->removed || orphans->sweep.kept ? FHIR_CTL_FOUND : FHIR_CTL_OK;
@@ -238,6 +249,11 @@ fhir_error_t *fhir_ctl_store_orphans(fhir_ctl_t *ctl)
     orphans_t orphans = {.ctl = ctl};
     apr_interval_time_t age = 0;
     orphans.remove = fhir_ctl_option(ctl, "remove") != NULL;
+    orphans.unknown = fhir_ctl_option(ctl, "unknown") != NULL;
+    if (orphans.unknown && !orphans.remove) {
+        return fhir_error_public(ctl->pool, FHIR_ERROR_INVALID,
+                                 "--unknown is for --remove; without it they are listed.");
+    }
     given_age = given_age ? given_age : orphans.remove ? REMOVE_AGE : LIST_AGE;
     FHIR_TRY(fhir_parse_duration(&age, given_age, ctl->pool));
     fhir_object_job_init(&orphans.job, ctl->pool);

@@ -142,7 +142,7 @@ const fhir_ctl_command_t fhir_ctl_commands[] = {
      "\n"
      "  fhirbinctl store verify --sample 1% --rate 20M",
      fhir_ctl_store_verify},
-    {"store orphans", "[--store NAME] [--older-than AGE] [--remove] [--json]",
+    {"store orphans", "[--store NAME] [--older-than AGE] [--remove] [--unknown] [--json]",
      "list what unfinished uploads and moves have left behind, and remove it",
      "Both directions: uploads that the database knows as pending, and objects in a store that no row knows. Only "
      "what\n"

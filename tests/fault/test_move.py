@@ -305,7 +305,7 @@ def test_one_place_under_two_names(site):
     assert site.files() == {"a": 5, "b": 0}
     # What such a store holds is not unknown, whatever its rows say.
     os.utime(site.directories["a"])
-    code = site.run("store", "orphans", "--remove", "--older-than", "0s")
+    code = site.run("store", "orphans", "--remove", "--unknown", "--older-than", "0s")
     assert code in (0, 3), site.err
     site.check()
     assert site.files() == {"a": 5, "b": 0}
@@ -330,13 +330,35 @@ def test_orphans_are_removed_and_nothing_else(site):
     assert site.run("store", "orphans") == 3
     assert all(key in site.out for key in (unknown, unfinished, pending)) and young not in site.out
     assert site.files()["a"] == 34
-    assert site.run("store", "orphans", "--remove") == 0, site.out + site.err
-    assert "3 removed" in site.out
+    assert site.run("store", "orphans", "--remove") == 3, site.out + site.err
+    assert "2 removed" in site.out and "1 unknown objects are kept" in site.err
+    assert site.path("a", unknown).exists() and site.files()["a"] == 32
+    assert site.run("store", "orphans", "--unknown") != 0 and site.files()["a"] == 32
+    assert site.run("store", "orphans", "--remove", "--unknown") == 0, site.out + site.err
+    assert "1 removed" in site.out
     assert site.files()["a"] == 31
     assert site.run("store", "orphans") == 0
     assert site.sql("SELECT count(*) FROM fhir_binary.object WHERE committed_at IS NULL") == [["1"]]
     site.sql("DELETE FROM fhir_binary.object WHERE committed_at IS NULL")
     site.check()
+
+
+def test_two_databases_in_one_place(site, postgres):
+    """A mistake, but not one that may cost an object: the other one's are unknown, and fewer than ours."""
+    ours = site.fill(30)
+    other = Site.__new__(Site)
+    other.__dict__.update(site.__dict__, conninfo=postgres.create_database(), hashes={},
+                          configuration=site.place / "other.conf")
+    other.configure()
+    assert other.run("db", "upgrade") == 0
+    theirs = other.fill(5, seed=2)
+    for key in [*ours, *theirs]:
+        os.utime(site.path("a", key), (1e9, 1e9))
+    assert site.run("store", "orphans", "--remove", "--older-than", "0s") == 3
+    assert "5 unknown objects are kept" in site.err and "other database" in site.err
+    other.check()
+    site.check()
+    postgres.drop_database(other.conninfo)
 
 
 def test_the_wrong_database_removes_nothing(site, postgres):
@@ -346,7 +368,7 @@ def test_the_wrong_database_removes_nothing(site, postgres):
     assert site.run("db", "upgrade") == 0
     for key in keys:
         os.utime(site.path("a", key), (1e9, 1e9))
-    site.run("store", "orphans", "--remove", "--older-than", "0s")
+    site.run("store", "orphans", "--remove", "--unknown", "--older-than", "0s")
     assert "is it the database that belongs to this store" in site.err
     assert site.files()["a"] == 30
     postgres.drop_database(site.conninfo)
@@ -363,7 +385,7 @@ def test_a_store_that_is_not_configured(site):
     assert site.run("store", "stat") == 3
     assert site.run("store", "verify") == 3
     assert "30 objects are in this store, which the configuration does not have" in site.out
-    site.run("store", "orphans", "--remove", "--older-than", "0s")
+    site.run("store", "orphans", "--remove", "--unknown", "--older-than", "0s")
     assert "name the store 'a'" in site.err
     assert site.files()["a"] == 30
     assert site.run("config", "check") == 3
