@@ -66,7 +66,8 @@ def store(faulty):
     time.sleep(0.3)  # connections that stood still end now; whoever took one of them in that moment would fail
     works(faulty)
     faulty.server.wait_idle(30)
-    faulty.server.cli.run("store", "orphans", "--remove", "--older-than", "0s", check=False)
+    faulty.server.cli.run("store", "orphans", "--remove", "--unknown", "--older-than", "0s",
+                           check=False)
     assert faulty.server.cli.orphans() == ""
     assert counts(faulty.server)[1] == 0
     faulty.server.cli.run("store", "verify")
