@@ -6,6 +6,8 @@
 #include <strings.h>
 
 #define HEAD_MAX ((apr_size_t)64 * 1024)
+/* Of a final answer, of those with 1xx before it and of trailers. */
+#define HEADS_MAX ((apr_size_t)128 * 1024)
 #define FIRST_ROOM ((apr_size_t)1024)
 /* As much as libcurl receives at a time. */
 #define SPARE_SIZE ((apr_size_t)64 * 1024)
@@ -55,6 +57,11 @@ size_t fhir_http_take_header(char *bytes, size_t size, size_t count, void *baton
     fhir_http_transfer_t *transfer = baton;
     size_t length = size * count;
     transfer->received += length;
+    transfer->head_bytes += length;
+    if (transfer->head_bytes > HEADS_MAX) {
+        transfer->unusable = "its headers do not end";
+        return 0;
+    }
     if (transfer->head_complete) { /* trailers */
         return length;
     }

@@ -49,6 +49,7 @@ struct fhir_http_transfer_t {
 
     /* Receiving. */
     fhir_http_text_t head; /* the lines of the last status line's header, each with its line end */
+    apr_size_t head_bytes; /* of all status lines, and trailers */
     int head_complete;     /* of a final status */
     int status;
     apr_off_t content_length;

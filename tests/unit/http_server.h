@@ -279,6 +279,16 @@ static int answer_continue(peer_t *peer)
            peer_say(peer, "HTTP/1.1 103 Early Hints\r\nX-Hint: early\r\n\r\n") && answer_sink(peer);
 }
 
+/* Until the client has enough of it. */
+static int answer_for_ever(peer_t *peer, const char *begin, const char *again)
+{
+    int good = peer_say(peer, begin);
+    while (good && !peer_stopped(peer)) {
+        good = peer_say(peer, again);
+    }
+    return 0;
+}
+
 #define CHUNKED "Transfer-Encoding: chunked\r\n\r\n"
 
 static int answer_well(peer_t *peer)
@@ -361,6 +371,19 @@ static int answer_badly(peer_t *peer)
     }
     if (peer_is(peer, "/bad/early-307")) {
         return answer_early(peer, "HTTP/1.1 307 Elsewhere\r\nLocation: /sink\r\n" CHUNKED "2\r\ngo\r\n0\r\n\r\n", 1);
+    }
+    if (peer_is(peer, "/bad/hints")) {
+        return answer_for_ever(peer, "", "HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n");
+    }
+    if (peer_is(peer, "/bad/headers")) {
+        return answer_for_ever(peer, "HTTP/1.1 200 OK\r\n", "X-More: and more, and more, and more\r\n");
+    }
+    if (peer_is(peer, "/bad/header-line")) {
+        return answer_for_ever(peer, "HTTP/1.1 200 OK\r\nX-More: ", "and more, and more, and more, and more, ");
+    }
+    if (peer_is(peer, "/bad/trailers")) {
+        return answer_for_ever(peer, "HTTP/1.1 200 OK\r\n" CHUNKED "2\r\nok\r\n0\r\n",
+                               "X-More: and more, and more\r\n");
     }
     if (peer_is(peer, "/bad/reset")) {
         return answer_reset(peer);

@@ -400,6 +400,23 @@ static void test_cancelling_is_noticed(void)
     end();
 }
 
+static void test_headers_without_end_are_refused(void)
+{
+    static const char *const paths[] = {"/bad/hints", "/bad/headers", "/bad/trailers"};
+    fhir_http_response_t response;
+    size_t i;
+    for (i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+        begin();
+        call.deadline = apr_time_now() + apr_time_from_sec(20);
+        FHIR_ASSERT_ERROR(FHIR_ERROR_CORRUPT, get(&response, paths[i]));
+        CU_ASSERT_TRUE(apr_time_now() < call.deadline);
+        end();
+    }
+    begin();
+    CU_ASSERT_PTR_NOT_NULL(get(&response, "/bad/header-line")); /* libcurl's own limit */
+    end();
+}
+
 static const fhir_unit_test_t tests[] = {
     {"call_gives_status_headers_and_body", test_call_gives_status_headers_and_body},
     {"head_announces_a_length_without_a_body", test_head_announces_a_length_without_a_body},
@@ -419,6 +436,7 @@ static const fhir_unit_test_t tests[] = {
     {"no_idle_connections_works_too", test_no_idle_connections_works_too},
     {"truncated_answers_are_corrupt", test_truncated_answers_are_corrupt},
     {"a_truncated_download_is_never_a_quiet_end", test_a_truncated_download_is_never_a_quiet_end},
+    {"headers_without_end_are_refused", test_headers_without_end_are_refused},
     {"silence_is_a_timeout", test_silence_is_a_timeout},
     {"a_stalled_download_is_a_timeout", test_a_stalled_download_is_a_timeout},
     {"a_stalled_upload_is_a_timeout", test_a_stalled_upload_is_a_timeout},
