@@ -26,6 +26,7 @@ struct endpoint_t {
     endpoint_answer_fn answer;
     void *baton;
     int linger; /* milliseconds between an answer and the end of its connection */
+    int whole;  /* take the body, as its Content-Length says, before the answer */
     int drain;  /* receive the body before the answer */
     pthread_t thread;
 };
@@ -50,6 +51,22 @@ static void endpoint_drain(int socket, const char *request, size_t length)
     }
 }
 
+/* `length` bytes of the request are here already. */
+static void endpoint_take_body(int connection, const char *request, size_t length)
+{
+    const char *announced = strcasestr(request, "\r\nContent-Length: ");
+    const char *end = strstr(request, "\r\n\r\n");
+    long long rest = announced && announced < end ? atoll(announced + 18) - (long long)(request + length - end - 4) : 0;
+    char body[ENDPOINT_ROOM];
+    while (rest > 0) {
+        ssize_t got = recv(connection, body, sizeof(body), 0);
+        if (got <= 0) {
+            break;
+        }
+        rest -= got;
+    }
+}
+
 static void *endpoint_serve(void *data)
 {
     endpoint_connection_t *connection = data;
@@ -68,6 +85,9 @@ static void *endpoint_serve(void *data)
     }
     if (strstr(request, "\r\n\r\n")) {
         answer[0] = '\0';
+        if (connection->endpoint->whole) {
+            endpoint_take_body(connection->socket, request, length);
+        }
         if (connection->endpoint->drain) {
             endpoint_drain(connection->socket, request, length);
         }
@@ -112,6 +132,7 @@ static inline void endpoint_start(endpoint_t *endpoint, endpoint_answer_fn answe
     endpoint->answer = answer;
     endpoint->baton = baton;
     endpoint->linger = 0;
+    endpoint->whole = 0;
     endpoint->drain = 0;
     endpoint->socket = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (bind(endpoint->socket, (struct sockaddr *)&address, sizeof(address)) || listen(endpoint->socket, 64) ||
