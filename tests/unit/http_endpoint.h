@@ -27,7 +27,6 @@ struct endpoint_t {
     void *baton;
     int linger; /* milliseconds between an answer and the end of its connection */
     int whole;  /* take the body, as its Content-Length says, before the answer */
-    int drain;  /* receive the body before the answer */
     pthread_t thread;
 };
 
@@ -35,21 +34,6 @@ typedef struct endpoint_connection_t {
     const endpoint_t *endpoint;
     int socket;
 } endpoint_connection_t;
-
-static void endpoint_drain(int socket, const char *request, size_t length)
-{
-    const char *announced = strcasestr(request, "\r\ncontent-length:");
-    const char *end = strstr(request, "\r\n\r\n") + 4;
-    long left = announced ? strtol(announced + 17, NULL, 10) - (long)(request + length - end) : 0;
-    char piece[4096];
-    while (left > 0) {
-        ssize_t got = recv(socket, piece, sizeof(piece), 0);
-        if (got <= 0) {
-            break;
-        }
-        left -= got;
-    }
-}
 
 /* `length` bytes of the request are here already. */
 static void endpoint_take_body(int connection, const char *request, size_t length)
@@ -87,9 +71,6 @@ static void *endpoint_serve(void *data)
         answer[0] = '\0';
         if (connection->endpoint->whole) {
             endpoint_take_body(connection->socket, request, length);
-        }
-        if (connection->endpoint->drain) {
-            endpoint_drain(connection->socket, request, length);
         }
         connection->endpoint->answer(answer, request, connection->endpoint->baton);
         if (send(connection->socket, answer, strlen(answer), MSG_NOSIGNAL) < 0) {
@@ -133,7 +114,6 @@ static inline void endpoint_start(endpoint_t *endpoint, endpoint_answer_fn answe
     endpoint->baton = baton;
     endpoint->linger = 0;
     endpoint->whole = 0;
-    endpoint->drain = 0;
     endpoint->socket = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (bind(endpoint->socket, (struct sockaddr *)&address, sizeof(address)) || listen(endpoint->socket, 64) ||
         getsockname(endpoint->socket, (struct sockaddr *)&address, &size) || pipe(endpoint->stop)) {

@@ -1,0 +1,106 @@
+"""An object store that fails at random while clients upload and read and httpd is restarted: what was acknowledged is
+there, what was read as a whole is right, no child dies, and nothing is left behind."""
+import os
+import random
+import threading
+import time
+
+import pytest
+from harness import content, wire
+from harness.proxy import message
+from object_store_faults import MIB, NOISE, Faulty, counts
+
+pytestmark = pytest.mark.object_store
+
+SECONDS = int(os.environ.get("FHIR_TEST_SOAK", "20"))
+BROKEN = (OSError, wire.WireError)
+FAULTS = [
+    lambda noise: {"answer": message(503, "SlowDown")},
+    lambda noise: {"answer": message(500, "InternalError")},
+    lambda noise: {"answer": b"HTTP/1.1 200 OK\r\nContent-Le"},
+    lambda noise: {"request_cut": noise.randrange(MIB)},
+    lambda noise: {"body_cut": noise.randrange(MIB)},
+    lambda noise: {"body_reset": noise.randrange(MIB)},
+    lambda noise: {"length": noise.choice([-1, 1])},
+    lambda noise: {"lost": True},
+]
+
+
+@pytest.fixture(params=["s3", "azure"])
+def store(request, postgres):
+    made = Faulty(request.param, postgres)
+    made.server.processes = 2
+    made.start()
+    yield made
+    made.stop()
+
+
+class Clients:
+    def __init__(self, store):
+        self.store, self.stop, self.kept, self.wrong = store, threading.Event(), {}, []
+        self.uploads = self.reads = self.refused = 0
+
+    def upload(self, noise):
+        data = content.noise(noise.choice([0, 1, 60_000, 70_000, 400_000, 6 * MIB, 11 * MIB]), seed=noise.random())
+        how = {"body": data} if noise.random() < 0.5 else {"chunks": [data[at:at + 65536] for at in range(0, len(data), 65536)]}
+        answer = self.store.who.call("POST", "Binary", {"Content-Type": "application/octet-stream"}, timeout=60, **how)
+        if answer.status == 201:
+            self.kept[answer.json()["id"]] = data
+            self.uploads += 1
+        else:
+            self.refused += 1
+
+    def read(self, noise):
+        identity, data = noise.choice(list(self.kept.items()))
+        first = noise.randrange(len(data) + 1) if noise.random() < 0.5 else 0
+        headers = {"Accept": "application/octet-stream"}
+        if 0 < first < len(data):
+            headers["Range"] = f"bytes={first}-"
+        answer = self.store.who.call("GET", f"Binary/{identity}", headers, timeout=60)
+        if answer.status == 200 and answer.body != data or answer.status == 206 and answer.body != data[first:]:
+            self.wrong.append((identity, len(data), first, len(answer.body)))
+        self.reads += answer.status < 300
+
+    def run(self, seed):
+        noise = random.Random(seed)
+        while not self.stop.is_set():
+            try:
+                self.read(noise) if self.kept and noise.random() < 0.5 else self.upload(noise)
+            except BROKEN:
+                self.refused += 1
+
+    def faults(self, seed):
+        noise = random.Random(seed)
+        while not self.stop.wait(0.05):
+            self.store.proxy.rule(noise.choice([None, "GET", "PUT", "POST", "HEAD", "DELETE"]), None,
+                                  times=noise.randrange(1, 4), **noise.choice(FAULTS)(noise))
+
+
+def test_random_faults_and_restarts(store):
+    store.server.expect_log(NOISE)
+    clients = Clients(store)
+    seed = random.randrange(1 << 30)
+    print("seed", seed)
+    threads = [threading.Thread(target=clients.run, args=(seed + number,)) for number in range(6)]
+    threads.append(threading.Thread(target=clients.faults, args=(seed,)))
+    [thread.start() for thread in threads]
+    end = time.monotonic() + SECONDS
+    while time.monotonic() < end:
+        time.sleep(2)
+        store.server.graceful()
+    clients.stop.set()
+    [thread.join(90) for thread in threads]
+    store.proxy.clear()
+    time.sleep(1)
+    print(clients.uploads, "uploads", clients.reads, "reads", clients.refused, "refused or broken off")
+    assert not clients.wrong and clients.uploads and clients.reads
+    assert "exit signal" not in store.server.log_text()
+    store.server.wait_idle(30)
+    for identity, data in clients.kept.items():
+        assert store.who.get(f"Binary/{identity}").body == data
+    store.server.cli.run("store", "orphans", "--remove", "--unknown", "--older-than", "0s", check=False)
+    assert store.server.cli.orphans() == ""
+    assert counts(store.server)[1] == 0
+    store.server.cli.run("store", "verify")
+    store.server.check_descriptors()
+    store.server.expect_log(NOISE)
