@@ -1,14 +1,16 @@
 """An object store that fails at random while clients upload and read and httpd is restarted: what was acknowledged is
 there, what was read as a whole is right, no child dies, and nothing is left behind."""
+import base64
 import os
 import random
+import secrets
 import threading
 import time
 
 import pytest
-from harness import content, wire
+from harness import content, httpd, stores, wire
 from harness.proxy import message
-from object_store_faults import MIB, NOISE, Faulty, counts
+from object_store_faults import MIB, NOISE, OPTIONS, Faulty, counts
 
 pytestmark = pytest.mark.object_store
 
@@ -26,9 +28,28 @@ FAULTS = [
 ]
 
 
-@pytest.fixture(params=["s3", "azure"])
+class Wrapped(Faulty):
+    """Encrypted, in two copies, of which one is behind the proxy: repairs run all the time."""
+
+    def start(self):
+        self.proxy.open()
+        keys = self.server.store._file("content.keys", f"first {base64.b64encode(secrets.token_bytes(32)).decode()}\n")
+        prefix, directory = self.server.store.prefix, self.server.store.directory
+        plugins = ("s3", "filesystem", "encrypted", "mirror")
+        self.server.directives["FhirBinaryStoragePlugin"] = [f"{name} {httpd.BUILD}/fhir_storage_{name}.so" for name in plugins]
+        self.server.directives["FhirBinaryStore"] = [
+            stores.s3_line("remote", prefix, self.proxy.endpoint, OPTIONS["s3"]), f"local filesystem path={directory}/local",
+            "both mirror first=remote second=local", f"main encrypted inner=both key_file={keys}"]
+        self.server.directives["FhirBinaryDefaultStore"] = "main"
+        self.server.keeps_objects = False
+        self.server.start()
+        self.who = self.server.project("faults")
+        return self
+
+
+@pytest.fixture(params=["s3", "azure", "wrapped"])
 def store(request, postgres):
-    made = Faulty(request.param, postgres)
+    made = Wrapped("s3", postgres) if request.param == "wrapped" else Faulty(request.param, postgres)
     made.server.processes = 2
     made.start()
     yield made

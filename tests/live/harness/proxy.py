@@ -1,5 +1,6 @@
 """An HTTP/1.1 proxy between httpd and an object store that misbehaves on demand, request by request."""
 import re
+import select
 import socket
 import struct
 import threading
@@ -158,7 +159,7 @@ class Proxy:
         try:
             server = Stream(socket.create_connection(self.target))
             server.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            while self._exchange(client, server):
+            while self._asked_again(client, server) and self._exchange(client, server):
                 pass
         except (Gone, OSError, ValueError):
             pass
@@ -168,6 +169,14 @@ class Proxy:
             connection.close()
             if server:
                 server.connection.close()
+
+    @staticmethod
+    def _asked_again(client, server):
+        """A store that ends an idle connection is passed on at once."""
+        if client.kept:
+            return True
+        ready, _, _ = select.select([client.connection, server.connection], [], [])
+        return server.connection not in ready
 
     def _exchange(self, client, server):
         head = client.head()
