@@ -3,6 +3,7 @@ happens, every object is where its row says, with the right bytes, and the next 
 import hashlib
 import os
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -88,6 +89,22 @@ FhirBinaryDefaultStore b
         self.sql("INSERT INTO fhir_binary.object (object_key, project_id, store, locator, size, sha256, sha1, "
                  "committed_at) VALUES " + ", ".join(rows))
         return list(self.hashes)
+
+    def upload(self, noise):
+        """As httpd does it: the pending row, the bytes, the commit; one that was cleaned away meanwhile is refused."""
+        key, data = uuid.UUID(int=noise.getrandbits(128)).hex, noise.randbytes(noise.choice([0, 7, 66_000, 400_000]))
+        path, digest = self.path("a", key), content.sha256(data)
+        self.sql("INSERT INTO fhir_binary.object (object_key, project_id, store, locator) VALUES "
+                 f"('{key}', '{uuid.uuid4()}', 'a', '{key[:2]}/{key[2:4]}/{key}')")
+        unfinished = self.directories["a"] / "tmp" / f"{key}.new"
+        unfinished.write_bytes(data)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished.rename(path)
+        if self.sql(f"UPDATE fhir_binary.object SET size = {len(data)}, sha256 = '\\x{digest}', committed_at = now(), "
+                    f"sha1 = '\\x{hashlib.sha1(data).hexdigest()}' WHERE object_key = '{key}' RETURNING 1"):
+            self.hashes[key] = digest
+        else:
+            path.unlink(missing_ok=True)
 
     def rows(self):
         return {key.replace("-", ""): store for key, store in self.sql("SELECT object_key, store FROM fhir_binary.object")}
@@ -175,6 +192,47 @@ def test_there_and_back_at_once(site):
     site.check()
     site.leases_end()
     assert site.move() == 0, site.out + site.err
+    site.check_done()
+
+
+def test_everything_at_once(site):
+    """Moves in both directions, clean-ups, uploads and deletions, killed and stopped, while leases run out under them."""
+    site.fill(60)
+    noise, deleted, stopped = random.Random(), set(), []
+    commands = [("store", "migrate", "--from", "a", "--to", "b", "--grace", "0s"),
+                ("store", "migrate", "--from", "b", "--to", "a", "--grace", "0s"),
+                ("store", "orphans", "--remove", "--unknown", "--older-than", "0s")]
+    running = []
+    for _ in range(40):
+        running.append(site.begin(*noise.choice(commands)))
+        before = set(site.hashes)
+        site.upload(noise)
+        site.upload(noise)
+        for key in noise.sample(sorted(before), 1):  # as a version is purged: first the row, then the bytes
+            deleted.add(key)
+            del site.hashes[key]
+            site.sql(f"DELETE FROM fhir_binary.object WHERE object_key = '{key}'")
+        time.sleep(noise.random() * 0.2)
+        if noise.random() < 0.2:
+            site.leases_end()
+        if noise.random() < 0.2 and running[-1].poll() is None:
+            running[-1].send_signal(signal.SIGSTOP)
+            stopped.append(running.pop())
+        while len(running) > 3:
+            one = running.pop(0)
+            one.kill()
+            one.communicate()
+    for one in stopped:
+        one.send_signal(signal.SIGCONT)
+    time.sleep(1)
+    for one in [*running, *stopped]:
+        one.kill()
+        one.communicate()
+    site.check()
+    site.leases_end()
+    assert site.move() == 0, site.out + site.err
+    assert site.run("store", "orphans", "--remove", "--unknown", "--older-than", "0s") == 0, site.out + site.err
+    assert site.run("store", "orphans", "--older-than", "0s") == 0, site.out + site.err
     site.check_done()
 
 
