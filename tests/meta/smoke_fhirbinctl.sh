@@ -241,7 +241,8 @@ expect 3 '"size": 5, "since": "20.*"age_seconds": 72[0-9][0-9], "locator": "aa/b
 expect 0 '' store orphans --older-than 3h
 expect 1 'no store' store orphans --store other
 expect 1 '' store orphans --older-than soon
-expect 0 '2 removed' store orphans --remove --older-than 1h
+expect 3 '1 removed' store orphans --remove --older-than 1h
+expect 0 '1 removed' store orphans --remove --unknown --older-than 1h
 expect 0 '' store orphans
 expect 0 '^name +configured +default +objects' store stat
 expect 0 '"name": "main", "configured": true, "default": true, "objects": [0-9]+, ' store stat --json
