@@ -98,7 +98,7 @@ class Clients:
 
 
 def test_random_faults_and_restarts(store):
-    store.server.expect_log(NOISE)
+    store.server.expect_log(NOISE + "|scoreboard is full")
     clients = Clients(store)
     seed = random.randrange(1 << 30)
     print("seed", seed)
@@ -124,4 +124,4 @@ def test_random_faults_and_restarts(store):
     assert counts(store.server)[1] == 0
     store.server.cli.run("store", "verify")
     store.server.check_descriptors()
-    store.server.expect_log(NOISE)
+    store.server.expect_log(NOISE + "|scoreboard is full")
