@@ -22,7 +22,7 @@
  * VERSIONS. The first four members of fhir_storage_plugin_t never move. The major number must be equal, the plugin's
  * minor at most the host's. Members are only appended.
  *   1.0  first version
- *   1.1  presign
+ *   1.1  presign, wraps
  */
 #ifndef FHIR_STORAGE_H
 #define FHIR_STORAGE_H
@@ -213,6 +213,9 @@ struct fhir_storage_plugin_t {
      * that. It may ask for credentials, but does not look whether the object exists. With CAN_PRESIGN, else NULL. */
     fhir_error_t *(*presign)(fhir_store_presigned_t *presigned, fhir_store_t *store,
                              const fhir_store_presign_request_t *request, const fhir_store_call_t *call);
+    /* The name of the store that this one wraps, as configured: the first, second ... for `index` 0, 1 ..., then NULL.
+     * So the configuration test tells of a store that `open` would not find. NULL: this plugin wraps nothing. */
+    const char *(*wraps)(const fhir_store_config_t *config, int index);
 };
 
 /* The one symbol that a plugin exports; it returns a static descriptor. `host` is valid only during this call and says

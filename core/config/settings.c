@@ -202,7 +202,7 @@ static fhir_error_t *finish_stores(fhir_settings_t *settings)
                                  "FhirBinaryDefaultStore: there is no store '%s'. Write one of: %s.",
                                  settings->default_store, apr_array_pstrcat(settings->pool, names, ' '));
     }
-    return NULL;
+    return fhir_store_check_wrapping(settings->catalog, settings->pool);
 }
 
 static fhir_error_t *finish_signing(const fhir_settings_t *settings)

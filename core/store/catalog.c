@@ -162,6 +162,34 @@ fhir_error_t *fhir_store_define(fhir_store_catalog_t *catalog, const char *name,
     return NULL;
 }
 
+/* Is this name one of the first `count` stores? */
+static int is_before(const fhir_store_catalog_t *catalog, const char *name, int count)
+{
+    int i;
+    for (i = 0; i < count && strcmp(STORE_AT(catalog, i)->name, name) != 0; i++) {
+    }
+    return i < count;
+}
+
+fhir_error_t *fhir_store_check_wrapping(const fhir_store_catalog_t *catalog, apr_pool_t *pool)
+{
+    int i;
+    for (i = 0; i < catalog->stores->nelts; i++) {
+        const fhir_open_store_t *store = STORE_AT(catalog, i);
+        const char *inner;
+        int index;
+        for (index = 0; store->plugin->wraps && (inner = store->plugin->wraps(store->config, index)) != NULL; index++) {
+            if (!is_before(catalog, inner, i)) {
+                return fhir_error_public(pool, FHIR_ERROR_INVALID,
+                                         "FhirBinaryStore %s wraps the store '%s', which is not defined before it. "
+                                         "Define '%s' in a line above, or correct the name.",
+                                         store->name, inner, inner);
+            }
+        }
+    }
+    return NULL;
+}
+
 int fhir_store_defined(const fhir_store_catalog_t *catalog, const char *name)
 {
     return fhir_store_find(catalog, name) != NULL;

@@ -26,6 +26,8 @@ int fhir_store_defined(const fhir_store_catalog_t *catalog, const char *name);
 apr_array_header_t *fhir_store_names(const fhir_store_catalog_t *catalog, apr_pool_t *pool);
 
 /* ---- process phase ---- */
+/* Does each store come after those that it wraps? Says what to write if not. */
+fhir_error_t *fhir_store_check_wrapping(const fhir_store_catalog_t *catalog, apr_pool_t *pool) FHIR_MUST_CHECK;
 /* Opens every store, in order of definition; a store may resolve those before it. Closed with `pool`. */
 fhir_error_t *fhir_store_open_all(fhir_store_catalog_t *catalog, apr_pool_t *pool) FHIR_MUST_CHECK;
 /* UNAVAILABLE if no such store is configured: a row names a store that this node lacks. */

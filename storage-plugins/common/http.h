@@ -51,6 +51,8 @@ typedef struct fhir_http_response_t {
 
 /* In `configure`, before any thread: once is enough, more often does no harm. */
 void fhir_http_initialize(void);
+/* Does the file hold PEM certificates? For a configuration test; NULL, the system's authorities, is good. */
+int fhir_http_ca_file_is_good(const char *ca_file);
 /* In `open`. Closed by fhir_http_client_close when all transfers have ended. */
 fhir_error_t *fhir_http_client_create(fhir_http_client_t **client, const fhir_http_config_t *config,
                                       apr_pool_t *pool) FHIR_MUST_CHECK;

@@ -1,6 +1,7 @@
 /* The HTTP client of a store: its idle connections, its certificate authorities, and libcurl's options. */
 #include "http_transfer.h"
 
+#include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -49,6 +50,15 @@ static fhir_error_t *load_authorities(X509_STORE **authorities, const char *ca_f
     X509_STORE_set_flags(made, X509_V_FLAG_TRUSTED_FIRST | X509_V_FLAG_PARTIAL_CHAIN);
     *authorities = made;
     return NULL;
+}
+
+int fhir_http_ca_file_is_good(const char *ca_file)
+{
+    X509_STORE *read = ca_file ? X509_STORE_new() : NULL;
+    int good = !ca_file || (read && X509_STORE_load_file(read, ca_file) == 1);
+    X509_STORE_free(read);
+    ERR_clear_error();
+    return good;
 }
 
 /* libcurl's own store stays empty, since it is told of no file and no directory. */

@@ -321,10 +321,15 @@ static fhir_error_t *encrypted_list(const char **next, fhir_store_t *store, cons
     return store->sealed.plugin->list(next, store->sealed.store, cursor, limit, list_plain, &listing, call);
 }
 
+static const char *encrypted_wraps(const fhir_store_config_t *config, int index)
+{
+    return index == 0 ? config->inner : NULL;
+}
+
 static const fhir_storage_plugin_t encrypted_plugin = {
     .magic = FHIR_STORAGE_MAGIC,
     .abi_major = FHIR_STORAGE_ABI_MAJOR,
-    .abi_minor = 0,
+    .abi_minor = 1,
     .struct_size = sizeof(fhir_storage_plugin_t),
     .name = "encrypted",
     .version = "1.0",
@@ -344,6 +349,7 @@ static const fhir_storage_plugin_t encrypted_plugin = {
     .stat = encrypted_stat,
     .remove = encrypted_remove,
     .list = encrypted_list,
+    .wraps = encrypted_wraps,
 };
 
 FHIR_STORAGE_EXPORT const fhir_storage_plugin_t *fhir_storage_plugin(const fhir_storage_host_t *host);

@@ -268,10 +268,15 @@ static fhir_error_t *faulty_list(const char **next, fhir_store_t *store, const c
     return after(&verdict, store->plugin->list(next, store->inner, cursor, limit, entry, entry_baton, call), call);
 }
 
+static const char *faulty_wraps(const fhir_store_config_t *config, int index)
+{
+    return index == 0 ? config->inner : NULL;
+}
+
 static const fhir_storage_plugin_t faulty_plugin = {
     .magic = FHIR_STORAGE_MAGIC,
     .abi_major = FHIR_STORAGE_ABI_MAJOR,
-    .abi_minor = 0,
+    .abi_minor = 1,
     .struct_size = sizeof(fhir_storage_plugin_t),
     .name = "faulty",
     .version = "1.0",
@@ -291,6 +296,7 @@ static const fhir_storage_plugin_t faulty_plugin = {
     .stat = faulty_stat,
     .remove = faulty_remove,
     .list = faulty_list,
+    .wraps = faulty_wraps,
 };
 
 FHIR_STORAGE_EXPORT const fhir_storage_plugin_t *fhir_storage_plugin(const fhir_storage_host_t *host);

@@ -311,10 +311,15 @@ static fhir_error_t *mirror_remove(int *existed, fhir_store_t *store, const char
     return in_second ? mirror_remove_half(existed, store, 0, locator, call) : NULL;
 }
 
+static const char *mirror_wraps(const fhir_store_config_t *config, int index)
+{
+    return index >= 0 && index < MIRROR_HALVES ? config->names[index] : NULL;
+}
+
 static const fhir_storage_plugin_t mirror_plugin = {
     .magic = FHIR_STORAGE_MAGIC,
     .abi_major = FHIR_STORAGE_ABI_MAJOR,
-    .abi_minor = 0,
+    .abi_minor = 1,
     .struct_size = sizeof(fhir_storage_plugin_t),
     .name = "mirror",
     .version = "1.0",
@@ -334,6 +339,7 @@ static const fhir_storage_plugin_t mirror_plugin = {
     .stat = mirror_stat,
     .remove = mirror_remove,
     .list = mirror_list,
+    .wraps = mirror_wraps,
 };
 
 FHIR_STORAGE_EXPORT const fhir_storage_plugin_t *fhir_storage_plugin(const fhir_storage_host_t *host);

@@ -187,11 +187,12 @@ static fhir_error_t *check_files(const fhir_store_config_t *config, apr_pool_t *
                                  "the user that httpd's children run as: install -d -m 0700 -o USER %s",
                                  config->spool_directory, config->spool_directory);
     }
-    if (config->ca_file && access(config->ca_file, R_OK)) {
-        return fhir_error_public(pool, FHIR_ERROR_INVALID,
-                                 "ca_file=%s can't be read. Name a PEM file with the certificates of the authorities "
-                                 "that the server's certificate may come from.",
-                                 config->ca_file);
+    if (!fhir_http_ca_file_is_good(config->ca_file)) {
+        return fhir_error_public(
+            pool, FHIR_ERROR_INVALID,
+            "ca_file=%s can't be read, or is no PEM file. Name one with the certificates of the authorities "
+            "that the server's certificate may come from.",
+            config->ca_file);
     }
     return NULL;
 }

@@ -37,7 +37,8 @@ static void test_plugin(void)
     AT(fhir_storage_plugin_t, list, 168);
     /* 1.1 */
     AT(fhir_storage_plugin_t, presign, 176);
-    CU_ASSERT(sizeof(fhir_storage_plugin_t) >= 184);
+    AT(fhir_storage_plugin_t, wraps, 184);
+    CU_ASSERT(sizeof(fhir_storage_plugin_t) >= 192);
 }
 
 static void test_call(void)

@@ -57,6 +57,12 @@ static fhir_error_t *t_open(fhir_store_t **store, const fhir_store_config_t *con
     return NULL;
 }
 
+static const char *t_wraps(const fhir_store_config_t *config, int index)
+{
+    const char *name = (const char *)config;
+    return index == 0 && name[0] == '>' ? name + 1 : NULL;
+}
+
 static void t_close(fhir_store_t *store)
 {
     orders.open_order = apr_pstrcat(pool, orders.open_order, "-", (const char *)store, ";", NULL);
@@ -189,7 +195,8 @@ static const fhir_storage_plugin_t plugin = {FHIR_STORAGE_MAGIC,
                                              t_stat,
                                              t_remove,
                                              t_list,
-                                             NULL};
+                                             NULL,
+                                             t_wraps};
 
 static fhir_store_catalog_t *new_catalog(void)
 {
@@ -259,6 +266,7 @@ static void test_open_in_order_close_backwards(void)
     apr_pool_t *process;
     FHIR_ASSERT_OK(fhir_store_define(catalog, "one", "test", inner, 1));
     FHIR_ASSERT_OK(fhir_store_define(catalog, "two", "test", outer, 1));
+    FHIR_ASSERT_OK(fhir_store_check_wrapping(catalog, pool));
     FHIR_ASSERT_ERROR(FHIR_ERROR_UNAVAILABLE, fhir_store_get(&store, catalog, "one", pool)); /* not open yet */
     apr_pool_create(&process, pool);
     FHIR_ASSERT_OK(fhir_store_open_all(catalog, process));
@@ -277,8 +285,12 @@ static void test_wrapping_a_later_store(void)
     static const char *const inner[] = {"name=inner"};
     static const char *const outer[] = {"name=>two"};
     fhir_store_catalog_t *catalog = new_catalog();
+    fhir_error_t *error;
     FHIR_ASSERT_OK(fhir_store_define(catalog, "one", "test", outer, 1));
     FHIR_ASSERT_OK(fhir_store_define(catalog, "two", "test", inner, 1));
+    error = fhir_store_check_wrapping(catalog, pool);
+    FHIR_ASSERT_ERROR(FHIR_ERROR_INVALID, error);
+    CU_ASSERT_PTR_NOT_NULL(strstr(error->public_text, "FhirBinaryStore one wraps the store 'two'"));
     FHIR_ASSERT_ERROR(FHIR_ERROR_INVALID, fhir_store_open_all(catalog, pool));
 }
 
