@@ -121,7 +121,9 @@ static void print_left(const migrate_t *migrate, apr_off_t pending)
     const fhir_settings_t *settings = migrate->ctl->settings;
     if (move->remaining) {
         printf("%" APR_OFF_T_FMT " objects are still in %s%s.\n", move->remaining, move->from,
-               move->wrong_objects ? ", those that could not be moved among them" : "");
+               move->wrong_objects
+                   ? ", those that could not be moved among them"
+                   : ": new ones, or those of a run that goes on or was killed. Run the command again in a minute");
     }
     if (pending) {
         printf("%" APR_OFF_T_FMT
