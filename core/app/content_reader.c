@@ -13,13 +13,15 @@ struct fhir_content_reader_t {
     apr_off_t offset; /* of the next byte */
     apr_off_t remaining;
     int places; /* that it was looked for at */
+    int later;  /* it is opened while the body is sent */
 };
 
 static fhir_error_t *open_here(fhir_content_reader_t *reader)
 {
     const fhir_exchange_t *exchange = reader->exchange;
     /* A stream may break long after the request's own deadline. */
-    fhir_call_t call = reader->places ? fhir_exchange_call_after_body(exchange) : fhir_exchange_call(exchange);
+    fhir_call_t call =
+        reader->places || reader->later ? fhir_exchange_call_after_body(exchange) : fhir_exchange_call(exchange);
     fhir_open_store_t *store;
     fhir_error_t *error = fhir_store_get(&store, exchange->settings->catalog, reader->content.store, exchange->pool);
     reader->places++;
@@ -67,16 +69,24 @@ static fhir_error_t *open_wherever(fhir_content_reader_t *reader)
     return error;
 }
 
-fhir_error_t *fhir_content_open(fhir_content_reader_t **reader, const fhir_exchange_t *exchange,
-                                const fhir_content_t *content, apr_off_t offset, apr_off_t length)
+fhir_content_reader_t *fhir_content_later(const fhir_exchange_t *exchange, const fhir_content_t *content,
+                                          apr_off_t offset, apr_off_t length)
 {
     fhir_content_reader_t *made = apr_pcalloc(exchange->pool, sizeof(*made));
     made->exchange = apr_pmemdup(exchange->pool, exchange, sizeof(*exchange));
     made->content = *content;
     made->offset = offset;
     made->remaining = length;
-    *reader = made;
-    return open_wherever(made);
+    made->later = 1;
+    return made;
+}
+
+fhir_error_t *fhir_content_open(fhir_content_reader_t **reader, const fhir_exchange_t *exchange,
+                                const fhir_content_t *content, apr_off_t offset, apr_off_t length)
+{
+    *reader = fhir_content_later(exchange, content, offset, length);
+    (*reader)->later = 0;
+    return open_wherever(*reader);
 }
 
 fhir_error_t *fhir_content_file(apr_file_t **file, apr_off_t *offset, fhir_content_reader_t *reader)
@@ -88,7 +98,11 @@ fhir_error_t *fhir_content_read(void *baton, char *buffer, apr_size_t *length)
 {
     fhir_content_reader_t *reader = baton;
     apr_size_t room = *length;
-    fhir_error_t *error = fhir_object_read(reader->reader, buffer, length);
+    fhir_error_t *error;
+    if (reader->later && reader->places == 0) {
+        FHIR_TRY(open_wherever(reader));
+    }
+    error = fhir_object_read(reader->reader, buffer, length);
     while (error && error->code != FHIR_ERROR_CANCELLED && has_moved(reader)) {
         fhir_log_error(reader->exchange->app->log, FHIR_LOG_INFO, error,
                        "an object was moved while it was read; going on at its new place");

@@ -11,6 +11,9 @@ typedef struct fhir_content_reader_t fhir_content_reader_t;
  * may just have been moved. Closed with the exchange's pool. */
 fhir_error_t *fhir_content_open(fhir_content_reader_t **reader, const fhir_exchange_t *exchange,
                                 const fhir_content_t *content, apr_off_t offset, apr_off_t length) FHIR_MUST_CHECK;
+/* The same, but opened by the first read: for what is sent later. */
+fhir_content_reader_t *fhir_content_later(const fhir_exchange_t *exchange, const fhir_content_t *content,
+                                          apr_off_t offset, apr_off_t length);
 /* NULL file if this store streams. A file that is open stays readable when its object is moved. */
 fhir_error_t *fhir_content_file(apr_file_t **file, apr_off_t *offset, fhir_content_reader_t *reader) FHIR_MUST_CHECK;
 /* Is a fhir_stream_fn of core/http/response.h (baton is the reader). A stream that breaks because its object was moved

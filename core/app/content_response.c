@@ -83,17 +83,20 @@ static void add_headers(fhir_response_t *response, const fhir_exchange_t *exchan
     }
 }
 
-fhir_error_t *fhir_add_content(fhir_response_t *response, const fhir_exchange_t *exchange,
-                               const fhir_content_t *content, apr_off_t offset, apr_off_t length)
+/* Opens the range and adds it as a segment. *streamed: the store gave no file. */
+static fhir_error_t *add_content(int *streamed, fhir_response_t *response, const fhir_exchange_t *exchange,
+                                 const fhir_content_t *content, apr_off_t offset, apr_off_t length)
 {
     fhir_content_reader_t *reader;
     apr_file_t *file;
     apr_off_t file_offset;
+    *streamed = 0;
     if (length == 0) {
         return NULL;
     }
     FHIR_TRY(fhir_content_open(&reader, exchange, content, offset, length));
     FHIR_TRY(fhir_content_file(&file, &file_offset, reader));
+    *streamed = file == NULL;
     if (file) {
         fhir_response_file(response, file, file_offset, length);
     } else {
@@ -107,19 +110,33 @@ static void add_text(fhir_response_t *response, const char *text)
     fhir_response_bytes(response, text, (apr_off_t)strlen(text));
 }
 
+/* The first part tells whether the object can be read. Where parts are streamed, the others are opened when it is their
+ * turn: one request shall not hold a connection to the store for each of its ranges. */
+static fhir_error_t *add_part(int *streamed, fhir_response_t *response, const fhir_exchange_t *exchange,
+                              const fhir_content_t *content, const fhir_range_t *range)
+{
+    if (!*streamed) {
+        return add_content(streamed, response, exchange, content, range->offset, range->length);
+    }
+    fhir_response_stream(response, fhir_content_read,
+                         fhir_content_later(exchange, content, range->offset, range->length), range->length);
+    return NULL;
+}
+
 /* multipart/byteranges, RFC 9110 section 14.6. */
 static fhir_error_t *add_parts(fhir_response_t *response, const fhir_exchange_t *exchange, const fhir_binary_t *binary,
                                const fhir_range_t *ranges, int count)
 {
     apr_off_t size = binary->content->size;
     const char *boundary;
+    int streamed = 0;
     int i;
     FHIR_TRY(fhir_random_hex(&boundary, 16, exchange->pool));
     for (i = 0; i < count; i++) {
         add_text(response,
                  apr_psprintf(exchange->pool, "\r\n--%s\r\nContent-Type: %s\r\nContent-Range: %s\r\n\r\n", boundary,
                               binary->content_type, fhir_content_range(&ranges[i], size, exchange->pool)));
-        FHIR_TRY(fhir_add_content(response, exchange, binary->content, ranges[i].offset, ranges[i].length));
+        FHIR_TRY(add_part(&streamed, response, exchange, binary->content, &ranges[i]));
     }
     add_text(response, apr_psprintf(exchange->pool, "\r\n--%s--\r\n", boundary));
     fhir_response_header(response, "Content-Type",
@@ -143,6 +160,7 @@ static fhir_error_t *unsatisfiable(fhir_response_t **response, const fhir_exchan
 static fhir_error_t *partial(fhir_response_t *response, const fhir_exchange_t *exchange, const fhir_binary_t *binary,
                              const fhir_range_t *ranges, int count)
 {
+    int streamed;
     response->status = 206;
     if (count > 1) {
         return add_parts(response, exchange, binary, ranges, count);
@@ -150,7 +168,7 @@ static fhir_error_t *partial(fhir_response_t *response, const fhir_exchange_t *e
     fhir_response_header(response, "Content-Type", binary->content_type);
     fhir_response_header(response, "Content-Range",
                          fhir_content_range(&ranges[0], binary->content->size, exchange->pool));
-    return fhir_add_content(response, exchange, binary->content, ranges[0].offset, ranges[0].length);
+    return add_content(&streamed, response, exchange, binary->content, ranges[0].offset, ranges[0].length);
 }
 
 fhir_error_t *fhir_content_response(fhir_response_t **response, const fhir_exchange_t *exchange,
@@ -158,6 +176,7 @@ fhir_error_t *fhir_content_response(fhir_response_t **response, const fhir_excha
 {
     const fhir_request_t *request = exchange->request;
     fhir_range_t ranges[FHIR_RANGE_MAX];
+    int streamed;
     int count = 0;
     fhir_range_result_t selected = FHIR_RANGE_WHOLE;
     /* RFC 9110 section 14.2: Range is defined for GET only. */
@@ -179,5 +198,5 @@ fhir_error_t *fhir_content_response(fhir_response_t **response, const fhir_excha
         (*response)->content_length = binary->content->size;
         return NULL;
     }
-    return fhir_add_content(*response, exchange, binary->content, 0, binary->content->size);
+    return add_content(&streamed, *response, exchange, binary->content, 0, binary->content->size);
 }

@@ -15,8 +15,5 @@ fhir_error_t *fhir_not_modified_response(fhir_response_t **response, const fhir_
 int fhir_displayed_inline(const fhir_exchange_t *exchange, const char *content_type);
 /* ETag (strong or weak) and Last-Modified. */
 void fhir_validators(fhir_response_t *response, const fhir_binary_t *binary, int strong);
-/* Opens [offset, offset + length) of the version's bytes and adds it as a segment. */
-fhir_error_t *fhir_add_content(fhir_response_t *response, const fhir_exchange_t *exchange,
-                               const fhir_content_t *content, apr_off_t offset, apr_off_t length) FHIR_MUST_CHECK;
 
 #endif

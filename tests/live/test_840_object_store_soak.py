@@ -125,3 +125,29 @@ def test_random_faults_and_restarts(store):
     store.server.cli.run("store", "verify")
     store.server.check_descriptors()
     store.server.expect_log(NOISE + "|scoreboard is full")
+
+
+def test_many_ranges_take_one_connection(store):
+    """A client that asks for many ranges and reads slowly holds one connection to the store, not one for each."""
+    data = content.noise(24 * MIB)
+    identity, _ = store.who.upload(data)
+    ranges = [(at * MIB, at * MIB + MIB // 2) for at in range(16)]
+    how = {"Accept": "application/octet-stream", "Range": "bytes=" + ",".join(f"{first}-{last}" for first, last in ranges)}
+    connections, most = len(store.proxy.connections), 0
+    done = threading.Event()
+
+    def watch():
+        nonlocal most
+        while not done.wait(0.005):
+            most = max(most, len(store.proxy.connections))
+
+    watching = threading.Thread(target=watch)
+    watching.start()
+    answer = store.who.call("GET", f"Binary/{identity}", how, timeout=60)
+    done.set()
+    watching.join()
+    assert answer.status == 206
+    parts = answer.body.split(answer.headers["Content-Type"].split("boundary=")[1].encode())[1:-1]
+    assert [part.split(b"\r\n\r\n", 1)[1].removesuffix(b"\r\n--") for part in parts] == [
+        data[first:last + 1] for first, last in ranges]
+    assert most <= connections + 3
