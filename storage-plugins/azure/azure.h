@@ -16,6 +16,7 @@
 #define AZURE_ANSWER_MAX ((apr_size_t)64 << 10)
 #define AZURE_BLOCKS_MAX 50000
 #define AZURE_BLOCK_SIZE_MAX ((apr_off_t)4000 << 20)
+#define AZURE_PUT_BLOB_MAX ((apr_off_t)5000 << 20)
 #define AZURE_PARALLEL_MAX 8
 #define AZURE_KEY_MAX 128 /* bytes of an account key; today's have 64 */
 /* Which upload made this blob: after a lost answer it tells ours from another's. */
@@ -57,6 +58,7 @@ struct fhir_store_config_t {
     const char *stored_policy;
     const char *sas_ip;
     const char *sas_protocol;
+    apr_off_t put_blob_size; /* a body of known length up to this is one streamed Put Blob */
     apr_off_t block_size;
     apr_int64_t parallel_blocks;
     apr_interval_time_t connect_timeout;
@@ -178,7 +180,7 @@ fhir_error_t *azure_is_listed(int *listed, fhir_store_t *store, const char *loca
 fhir_error_t *azure_list(const char **next, fhir_store_t *store, const char *cursor, int limit,
                          fhir_list_entry_fn entry, void *entry_baton, const fhir_store_call_t *call);
 
-/* ---- writer.c, block.c, commit.c ---- */
+/* ---- writer.c, put.c, block.c, commit.c ---- */
 fhir_error_t *azure_writer_begin(fhir_writer_t **writer, fhir_store_t *store, const fhir_write_request_t *request,
                                  const fhir_store_call_t *call);
 fhir_error_t *azure_writer_write(fhir_writer_t *writer, const void *data, apr_size_t length,

@@ -38,7 +38,7 @@ static fhir_error_t *next_block(azure_request_t *request, fhir_writer_t *writer,
     return NULL;
 }
 
-static fhir_store_call_t in_pool(const fhir_store_call_t *call, apr_pool_t *pool)
+fhir_store_call_t azure_in_pool(const fhir_store_call_t *call, apr_pool_t *pool)
 {
     fhir_store_call_t inner = *call;
     inner.result_pool = pool;
@@ -72,22 +72,22 @@ static void close_block(azure_block_t *block)
     }
 }
 
-/* What the store received is what was sent. */
-static fhir_error_t *check_answer(azure_block_t *block, fhir_writer_t *writer, const fhir_http_response_t *response)
+fhir_error_t *azure_check_received(azure_block_t *block, fhir_writer_t *writer, const fhir_http_response_t *response,
+                                   apr_pool_t *pool)
 {
     const char *theirs = response->headers ? apr_table_get(response->headers, "x-ms-content-crc64") : NULL;
     if (response->status == 401 && block->token) {
         azure_renewed_forget(writer->store->token, block->token);
     }
-    FHIR_TRY(azure_status_error(response, &block->request, block->pool));
+    FHIR_TRY(azure_status_error(response, &block->request, pool));
     if (block->remaining > 0) {
-        return fhir_error_create(block->pool, FHIR_ERROR_CORRUPT, APR_EGENERAL,
-                                 "The upload was interrupted; send it again.", "Put Block: answered before its end");
+        return fhir_error_create(pool, FHIR_ERROR_CORRUPT, APR_EGENERAL, "The upload was interrupted; send it again.",
+                                 "%s: answered before its end", block->request.operation);
     }
-    if (theirs && strcmp(theirs, azure_crc64_text(block->crc, block->pool))) {
-        return fhir_error_create(block->pool, FHIR_ERROR_CORRUPT, APR_EGENERAL,
+    if (theirs && strcmp(theirs, azure_crc64_text(block->crc, pool))) {
+        return fhir_error_create(pool, FHIR_ERROR_CORRUPT, APR_EGENERAL,
                                  "The content was damaged on its way to the store; send it again.",
-                                 "Put Block: the store received other bytes (CRC-64)");
+                                 "%s: the store received other bytes (CRC-64)", block->request.operation);
     }
     return NULL;
 }
@@ -103,7 +103,7 @@ static fhir_error_t *finish_oldest(fhir_writer_t *writer, const fhir_store_call_
     inner.scratch_pool = block->pool;
     block->transfer = NULL; /* finish ends it in any case */
     error = fhir_http_upload_finish(&response, transfer, AZURE_ANSWER_MAX, &inner);
-    error = error ? error : check_answer(block, writer, &response);
+    error = error ? error : azure_check_received(block, writer, &response, block->pool);
     error = error ? azure_copy_error(error, call->result_pool) : NULL;
     close_block(block);
     writer->oldest++;
@@ -122,7 +122,7 @@ static fhir_error_t *begin_block(fhir_writer_t *writer, const fhir_store_call_t 
     }
     block = &writer->blocks[writer->block_count % parallel];
     apr_pool_create(&block->pool, writer->pool);
-    inner = in_pool(call, block->pool);
+    inner = azure_in_pool(call, block->pool);
     error = open_block(block, writer, left < writer->block_size ? left : writer->block_size, &inner);
     return error ? azure_copy_error(error, call->result_pool) : NULL;
 }
@@ -130,7 +130,7 @@ static fhir_error_t *begin_block(fhir_writer_t *writer, const fhir_store_call_t 
 static fhir_error_t *send_piece(azure_block_t *block, fhir_writer_t *writer, const char *bytes, apr_size_t length,
                                 const fhir_store_call_t *call)
 {
-    fhir_store_call_t inner = in_pool(call, block->pool);
+    fhir_store_call_t inner = azure_in_pool(call, block->pool);
     fhir_error_t *error = fhir_http_upload_write(block->transfer, bytes, length, &inner);
     if (error) {
         return azure_copy_error(error, call->result_pool);
@@ -184,6 +184,7 @@ fhir_error_t *azure_finish_blocks(fhir_writer_t *writer, const fhir_store_call_t
 void azure_end_blocks(fhir_writer_t *writer)
 {
     int i;
+    close_block(&writer->put);
     for (i = 0; i < AZURE_PARALLEL_MAX; i++) {
         close_block(&writer->blocks[i]);
     }
@@ -199,7 +200,7 @@ fhir_error_t *azure_put_gathered(fhir_writer_t *writer, const fhir_store_call_t 
     apr_pool_t *pool;
     fhir_error_t *error;
     apr_pool_create(&pool, writer->pool);
-    inner = in_pool(call, pool);
+    inner = azure_in_pool(call, pool);
     error = next_block(&request, writer, (apr_off_t)writer->buffered, &inner);
     if (!error) {
         azure_add_header(

@@ -1,5 +1,5 @@
-/* Commit: one Put Blob or one Put Block List, with If-None-Match: *. When its answer is lost, the blob itself tells
- * whether it is ours. */
+/* Commit: one Put Blob, or the end of one, or one Put Block List, with If-None-Match: *. When its answer is lost, the
+ * blob itself tells whether it is ours. */
 #include "writer.h"
 
 #include <string.h>
@@ -21,7 +21,7 @@ static int is_field_value(const char *text)
     return at > text && *text != ' ' && at[-1] != ' ' && at - text <= 256;
 }
 
-static void describe(azure_request_t *request, const fhir_writer_t *writer)
+void azure_describe_blob(azure_request_t *request, const fhir_writer_t *writer)
 {
     const fhir_store_config_t *config = writer->store->config;
     azure_add_header(request, "If-None-Match", "*");
@@ -45,7 +45,7 @@ static fhir_error_t *put_blob(fhir_http_response_t *response, const fhir_writer_
     azure_add_header(&request, "x-ms-blob-type", "BlockBlob");
     azure_add_header(&request, "x-ms-content-crc64",
                      azure_crc64_text(azure_crc64(crc64, 0, body, writer->buffered), call->result_pool));
-    describe(&request, writer);
+    azure_describe_blob(&request, writer);
     request.body = body;
     request.length = (apr_off_t)writer->buffered;
     return azure_call(response, writer->store, &request, AZURE_ANSWER_MAX, 0, call);
@@ -92,7 +92,7 @@ static fhir_error_t *put_block_list(fhir_http_response_t *response, const fhir_w
     fhir_error_t *error;
     azure_request_init(&request, "Put Block List", "PUT", writer->path, call.result_pool);
     azure_add_parameter(&request, "comp", "blocklist");
-    describe(&request, writer);
+    azure_describe_blob(&request, writer);
     request.length =
         (apr_off_t)(sizeof(LIST_BEGIN) + sizeof(LIST_END) - 2 + LIST_ENTRY_LENGTH * (apr_size_t)writer->block_count);
     FHIR_TRY(azure_authorize(&http, &token, store, &request, &call));
@@ -154,6 +154,14 @@ static fhir_error_t *settle(int *again, fhir_http_response_t *response, fhir_wri
     return error;
 }
 
+static fhir_error_t *make_visible(fhir_http_response_t *response, fhir_writer_t *writer, const fhir_store_call_t *call)
+{
+    if (writer->put.pool) { /* a stream has no second attempt */
+        return azure_put_last(response, writer, call);
+    }
+    return writer->block_count ? put_block_list(response, writer, call) : put_blob(response, writer, call);
+}
+
 static fhir_error_t *commit_blob(fhir_http_response_t *response, fhir_writer_t *writer, const fhir_store_call_t *call)
 {
     int attempt = 0;
@@ -161,15 +169,16 @@ static fhir_error_t *commit_blob(fhir_http_response_t *response, fhir_writer_t *
         int again;
         fhir_error_t *error;
         memset(response, 0, sizeof(*response));
-        error = writer->block_count ? put_block_list(response, writer, call) : put_blob(response, writer, call);
-        if (!error) {
-            return NULL;
+        error = make_visible(response, writer, call);
+        if (!error ||
+            (writer->put.pool && writer->state == AZURE_WRITER_UNCERTAIN)) { /* it is there with other bytes */
+            return error;
         }
         error = settle(&again, response, writer, error, call);
         if (error && error->retry == FHIR_RETRY_NO) {
             error->retry = again ? FHIR_RETRY_YES : FHIR_RETRY_NO;
         }
-        if (!error || !again || !fhir_http_try_again(&attempt, error, call)) {
+        if (!error || !again || writer->put.pool || !fhir_http_try_again(&attempt, error, call)) {
             return error;
         }
     }

@@ -22,6 +22,7 @@ typedef struct words_t {
     const char *account_key_file;
     const char *client_secret_file;
     const char *customer_key_file;
+    const char *put_blob_size;
     const char *block_size;
     const char *parallel_blocks;
     const char *connect_timeout;
@@ -370,12 +371,15 @@ static fhir_error_t *check_credentials(fhir_store_config_t *config, const words_
 
 static fhir_error_t *check_numbers(fhir_store_config_t *config, const words_t *words, apr_pool_t *pool)
 {
+    config->put_blob_size = AZURE_PUT_BLOB_MAX;
     config->block_size = (apr_off_t)8 << 20;
     config->parallel_blocks = 2;
     config->connect_timeout = apr_time_from_sec(5);
     config->stall_timeout = apr_time_from_sec(30);
     config->request_timeout = apr_time_from_sec(60);
     config->connections = 16;
+    FHIR_TRY(fhir_plugin_size(&config->put_blob_size, "put_blob_size", words->put_blob_size, (apr_off_t)64 << 10,
+                              AZURE_PUT_BLOB_MAX, pool));
     FHIR_TRY(fhir_plugin_size(&config->block_size, "block_size", words->block_size, (apr_off_t)64 << 10,
                               AZURE_BLOCK_SIZE_MAX, pool));
     FHIR_TRY(fhir_plugin_number(&config->parallel_blocks, "parallel_blocks", words->parallel_blocks, 1,
@@ -409,6 +413,7 @@ static fhir_error_t *read_options(fhir_store_config_t *config, words_t *words, c
                                           {"customer_key_file", &words->customer_key_file},
                                           {"encryption_scope", &config->encryption_scope},
                                           {"access_tier", &config->access_tier},
+                                          {"put_blob_size", &words->put_blob_size},
                                           {"block_size", &words->block_size},
                                           {"parallel_blocks", &words->parallel_blocks},
                                           {"stored_policy", &config->stored_policy},
@@ -435,8 +440,9 @@ fhir_error_t *azure_configure(fhir_store_config_t **config, const fhir_store_opt
     FHIR_TRY(check_endpoints(made, pool));
     FHIR_TRY(check_sas(made, pool));
     FHIR_TRY(check_numbers(made, &words, pool));
-    if (made->ca_file && access(made->ca_file, R_OK)) {
-        return invalid(pool, "ca_file=%s can't be read. Name a PEM file with the authorities to trust.", made->ca_file);
+    if (!fhir_http_ca_file_is_good(made->ca_file)) {
+        return invalid(pool, "ca_file=%s can't be read, or is no PEM file. Name one with the authorities to trust.",
+                       made->ca_file);
     }
     fhir_http_initialize();
     *config = made;

@@ -60,9 +60,14 @@ fhir_error_t *azure_writer_begin(fhir_writer_t **writer, fhir_store_t *store, co
     return NULL;
 }
 
-static int is_streamed(const fhir_writer_t *writer)
+static int is_one_put(const fhir_writer_t *writer)
 {
-    return writer->expected_length > (apr_off_t)AZURE_SMALL_MAX;
+    return writer->expected_length >= 0 && writer->expected_length <= writer->store->config->put_blob_size;
+}
+
+static int has_streamed_blocks(const fhir_writer_t *writer)
+{
+    return writer->expected_length > (apr_off_t)AZURE_SMALL_MAX && !is_one_put(writer);
 }
 
 static void enlarge_buffer(fhir_writer_t *writer, apr_size_t size)
@@ -78,9 +83,11 @@ static void enlarge_buffer(fhir_writer_t *writer, apr_size_t size)
 /* A full buffer is sent only when there is more: what ends in it needs no block. */
 static fhir_error_t *make_room(fhir_writer_t *writer, const fhir_store_call_t *call)
 {
-    apr_size_t first = writer->expected_length >= 0 ? (apr_size_t)writer->expected_length : AZURE_SMALL_MAX;
+    int small = writer->expected_length >= 0 && writer->expected_length < (apr_off_t)AZURE_SMALL_MAX;
     if (!writer->buffer) {
-        enlarge_buffer(writer, first);
+        enlarge_buffer(writer, small ? (apr_size_t)writer->expected_length : AZURE_SMALL_MAX);
+    } else if (writer->buffered == writer->buffer_size && is_one_put(writer)) {
+        return azure_put_piece(writer, call);
     } else if (writer->buffered == writer->buffer_size && writer->buffer_size < AZURE_GATHER_SIZE) {
         enlarge_buffer(writer, AZURE_GATHER_SIZE);
     } else if (writer->buffered == writer->buffer_size) {
@@ -115,9 +122,10 @@ fhir_error_t *azure_writer_write(fhir_writer_t *writer, const void *data, apr_si
     if (writer->expected_length >= 0 && (apr_off_t)length > writer->expected_length - writer->length) {
         return fhir_plugin_wrong_length(call->result_pool, writer->length + (apr_off_t)length, writer->expected_length);
     }
-    error = is_streamed(writer) ? azure_stream_blocks(writer, data, length, call) : gather(writer, data, length, call);
+    error = has_streamed_blocks(writer) ? azure_stream_blocks(writer, data, length, call)
+                                        : gather(writer, data, length, call);
     if (error) {
-        writer->state = AZURE_WRITER_FAILED;
+        writer->state = writer->state == AZURE_WRITER_UNCERTAIN ? AZURE_WRITER_UNCERTAIN : AZURE_WRITER_FAILED;
         return error;
     }
     writer->length += (apr_off_t)length;

@@ -1,5 +1,6 @@
-/* A writer: a small body waits in a buffer for one Put Blob; a larger one goes out block by block. With an announced
- * length a block is sent while it is written; without one it is gathered first, because Azure wants its length. */
+/* A writer: a small body waits in a buffer for one Put Blob. A larger one whose length was announced is one Put Blob,
+ * too, sent while it is written, or blocks if it is longer than that may be. Without a length each block is gathered
+ * first, because Azure wants its length. */
 #ifndef FHIR_AZURE_WRITER_H
 #define FHIR_AZURE_WRITER_H
 
@@ -16,7 +17,7 @@ typedef enum azure_writer_state_t {
     AZURE_WRITER_DONE
 } azure_writer_state_t;
 
-/* A Put Block under way. */
+/* A Put Block, or a streamed Put Blob, under way. */
 typedef struct azure_block_t {
     fhir_http_transfer_t *transfer; /* NULL: the slot is free */
     azure_request_t request;
@@ -39,13 +40,30 @@ struct fhir_writer_t {
     char *buffer; /* of a small body, or of a block that is gathered */
     apr_size_t buffer_size;
     apr_size_t buffered;
+    azure_block_t put; /* the streamed Put Blob */
     apr_off_t block_size;
     int block_count;                          /* begun */
     azure_block_t blocks[AZURE_PARALLEL_MAX]; /* block n is in slot n % parallel_blocks */
     int oldest;                               /* the first one that is not answered */
 };
 
+/* ---- put.c ---- */
+/* Sends the buffer as the next piece. */
+fhir_error_t *azure_put_piece(fhir_writer_t *writer, const fhir_store_call_t *call) FHIR_MUST_CHECK;
+/* The buffer is the last piece; the answer says that the blob is there. */
+fhir_error_t *azure_put_last(fhir_http_response_t *response, fhir_writer_t *writer,
+                             const fhir_store_call_t *call) FHIR_MUST_CHECK;
+
+/* ---- commit.c ---- */
+/* The headers of what makes a blob. */
+void azure_describe_blob(azure_request_t *request, const fhir_writer_t *writer);
+
 /* ---- block.c ---- */
+/* What is made goes with the request. */
+fhir_store_call_t azure_in_pool(const fhir_store_call_t *call, apr_pool_t *pool);
+/* The answer: what the store received is what was sent. */
+fhir_error_t *azure_check_received(azure_block_t *block, fhir_writer_t *writer, const fhir_http_response_t *response,
+                                   apr_pool_t *pool) FHIR_MUST_CHECK;
 /* Sends what belongs to blocks that are streamed. */
 fhir_error_t *azure_stream_blocks(fhir_writer_t *writer, const char *bytes, apr_size_t length,
                                   const fhir_store_call_t *call) FHIR_MUST_CHECK;
@@ -53,6 +71,7 @@ fhir_error_t *azure_stream_blocks(fhir_writer_t *writer, const char *bytes, apr_
 fhir_error_t *azure_put_gathered(fhir_writer_t *writer, const fhir_store_call_t *call) FHIR_MUST_CHECK;
 /* Waits for all answers. */
 fhir_error_t *azure_finish_blocks(fhir_writer_t *writer, const fhir_store_call_t *call) FHIR_MUST_CHECK;
+/* Ends all that is under way. */
 void azure_end_blocks(fhir_writer_t *writer);
 /* Base64 of writer and number; all have AZURE_BLOCK_ID_LENGTH characters. `id` has room for a NUL, too. */
 #define AZURE_BLOCK_ID_LENGTH 32

@@ -89,9 +89,10 @@ static void open_shared_key(fhir_store_t **opened, const char *prefix)
                                            {"account_key_file", from_environment("FHIR_TEST_AZURE_KEY_FILE")},
                                            {"endpoint", from_environment("FHIR_TEST_AZURE_ENDPOINT")},
                                            {"prefix", prefix},
+                                           {"put_blob_size", "64K"},
                                            {"block_size", "64K"},
                                            {"sas_ip", "127.0.0.1"}};
-    open_with(opened, options, 7);
+    open_with(opened, options, 8);
 }
 
 static void open_token(fhir_store_t **opened)

@@ -10,7 +10,8 @@ from harness.proxy import Proxy, message
 
 MIB = 1 << 20
 LARGE = 24 * MIB  # several parts
-OPTIONS = {"s3": "connect_timeout=1s stall_timeout=1s part_size=5M", "azure": "connect_timeout=1s stall_timeout=1s block_size=5M"}
+OPTIONS = {"s3": "connect_timeout=1s stall_timeout=1s part_size=5M",
+           "azure": "connect_timeout=1s stall_timeout=1s put_blob_size=5M block_size=5M"}
 
 
 class Faulty:

@@ -66,6 +66,7 @@ s3 s3-sse-c "$FHIR_TEST_S3_TLS_ENDPOINT" --option encryption=sse-c --option "sse
     --presign no
 azure azure-http "$FHIR_TEST_AZURE_ENDPOINT"
 azure azure-tls "$FHIR_TEST_AZURE_TLS_ENDPOINT"
+azure azure-blocks "$FHIR_TEST_AZURE_ENDPOINT" --option put_blob_size=64K --option block_size=1M --option parallel_blocks=4
 # shellcheck disable=SC2046
 run libs3 $(plugin libs3) --option "endpoint=$FHIR_TEST_S3_ENDPOINT" --option "bucket=$bucket" --option prefix=libs3/ \
     --option "credentials_file=$FHIR_TEST_S3_CREDENTIALS_FILE" --option "spool_directory=$scratch"

@@ -424,7 +424,7 @@ static void test_aborted_blocks_are_discarded(void)
     expect("PUT |?comp=block&blockid=|Content-Length: 70000", REFUSAL("400 Bad Request", "InvalidBlockId"));
     expect("PUT |?comp=blocklist|If-None-Match: *|x-ms-meta-removed: 1|!x-ms-meta-writer", CREATED);
     expect("DELETE |If-Match: \"0x1\"", "HTTP/1.1 202 Accepted\r\n" EMPTY);
-    open_store(NULL, NULL);
+    open_store("put_blob_size", "64K");
     FHIR_ASSERT_ERROR(FHIR_ERROR_INTERNAL, store_object(text, &writer));
     plugin->writer_abort(writer, &call);
     plugin->writer_abort(writer, &call);
@@ -438,7 +438,7 @@ static void test_damaged_block_is_noticed(void)
     memset(text, 'x', 70000);
     begin_script();
     expect("?comp=block&", "HTTP/1.1 201 Created\r\nx-ms-content-crc64: AAAAAAAAAAA=\r\n" EMPTY);
-    open_store(NULL, NULL);
+    open_store("put_blob_size", "64K");
     /* The endpoint answers before it has read the body: whichever is seen first, it fails. */
     FHIR_ASSERT_ERROR(FHIR_ERROR_CORRUPT, store_object(text, &writer));
     end_script();

@@ -78,6 +78,7 @@ static void test_defaults(void)
     CU_ASSERT_STRING_EQUAL(config->sas_protocol, "https");
     CU_ASSERT_EQUAL(config->account_key.length, 64);
     CU_ASSERT_EQUAL(config->account_key.bytes[63], 63);
+    CU_ASSERT_EQUAL(config->put_blob_size, AZURE_PUT_BLOB_MAX);
     CU_ASSERT_EQUAL(config->block_size, 8 << 20);
     CU_ASSERT_EQUAL(config->parallel_blocks, 2);
     CU_ASSERT_STRING_EQUAL(azure_blob_path(config, "ab/cd/x", pool), "/files/ab/cd/x");
@@ -215,6 +216,9 @@ static void test_numbers(void)
     FHIR_ASSERT_OK(with("block_size=100M", "parallel_blocks=8"));
     CU_ASSERT_EQUAL(config->block_size, 100 << 20);
     refused(with("block_size=1K", NULL), "block_size=1K");
+    refused(with("put_blob_size=1K", NULL), "put_blob_size=1K");
+    refused(with("put_blob_size=5001M", NULL), "put_blob_size=5001M");
+    FHIR_ASSERT_OK(with("put_blob_size=64K", NULL));
     refused(with("block_size=5000M", NULL), "block_size=5000M");
     refused(with("parallel_blocks=9", NULL), "parallel_blocks=9");
     refused(with("connections=-1", NULL), "connections=-1");
