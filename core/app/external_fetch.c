@@ -25,6 +25,7 @@ typedef struct work_t {
     fhir_open_store_t *store;
     fhir_object_writer_t *writer;
     fhir_content_t *content; /* NULL: nothing is registered */
+    int unanswered;          /* the commit: the store may still be at it */
 } work_t;
 
 static int is_stopping(void *baton)
@@ -164,7 +165,10 @@ static fhir_error_t *download(work_t *work)
 static fhir_error_t *commit_object(work_t *work)
 {
     fhir_written_t written;
-    FHIR_TRY(fhir_object_commit(&written, work->writer, apr_time_now() + work->exchange.settings->request_timeout));
+    fhir_error_t *error =
+        fhir_object_commit(&written, work->writer, apr_time_now() + work->exchange.settings->request_timeout);
+    work->unanswered = fhir_commit_unanswered(error);
+    FHIR_TRY(error);
     work->content->size = written.size;
     memcpy(work->content->sha256, written.sha256, sizeof(written.sha256));
     memcpy(work->content->sha1, written.sha1, sizeof(written.sha1));
@@ -184,7 +188,7 @@ static void discard_object(work_t *work)
         fhir_object_abort(work->writer);
         error = fhir_object_remove(&existed, work->store, work->content->locator, &call);
     }
-    if (!error) {
+    if (!error && !work->unanswered) {
         error = fhir_meta_object_forget(work->exchange.app->meta, work->content->object_key, &call);
     }
     if (error) {

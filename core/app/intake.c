@@ -21,6 +21,7 @@ struct fhir_intake_t {
     fhir_open_store_t *store;
     fhir_object_writer_t *writer; /* NULL until the first byte of content */
     fhir_content_t *content;
+    int unanswered; /* the commit: the store may still be at it */
 };
 
 /* Registered before the first byte is stored: whatever happens now, a row knows the object. */
@@ -185,12 +186,14 @@ fhir_error_t *fhir_intake_read(const fhir_binary_resource_t **resource, fhir_int
 fhir_error_t *fhir_intake_commit(const fhir_content_t **content, fhir_intake_t *intake)
 {
     fhir_written_t written;
+    fhir_error_t *error;
     *content = NULL;
     if (!intake->writer) {
         return NULL;
     }
-    FHIR_TRY(
-        fhir_object_commit(&written, intake->writer, apr_time_now() + intake->exchange->settings->request_timeout));
+    error = fhir_object_commit(&written, intake->writer, apr_time_now() + intake->exchange->settings->request_timeout);
+    intake->unanswered = fhir_commit_unanswered(error);
+    FHIR_TRY(error);
     intake->content->size = written.size;
     memcpy(intake->content->sha256, written.sha256, sizeof(written.sha256));
     memcpy(intake->content->sha1, written.sha1, sizeof(written.sha1));
@@ -198,7 +201,13 @@ fhir_error_t *fhir_intake_commit(const fhir_content_t **content, fhir_intake_t *
     return NULL;
 }
 
-/* Failures here lose nothing: the pending row stays and `fhirbinctl store orphans` shows it. */
+int fhir_commit_unanswered(const fhir_error_t *error)
+{
+    return error && (error->code == FHIR_ERROR_TIMEOUT || error->code == FHIR_ERROR_CANCELLED);
+}
+
+/* Failures here lose nothing: the pending row stays and `fhirbinctl store orphans` shows it. So it does if the store
+ * may still make an object of what was sent. */
 void fhir_intake_discard(fhir_intake_t *intake)
 {
     fhir_call_t call;
@@ -214,7 +223,7 @@ void fhir_intake_discard(fhir_intake_t *intake)
         fhir_object_abort(intake->writer);
         error = fhir_object_remove(&existed, intake->store, intake->content->locator, &call);
     }
-    if (!error) {
+    if (!error && !intake->unanswered) {
         error = fhir_meta_object_forget(intake->exchange->app->meta, intake->content->object_key, &call);
     }
     if (error) {

@@ -40,8 +40,11 @@ fhir_error_t *fhir_intake_begin(fhir_intake_t **intake, int *is_resource, const 
 fhir_error_t *fhir_intake_read(const fhir_binary_resource_t **resource, fhir_intake_t *intake) FHIR_MUST_CHECK;
 /* Makes the object durable. *content is NULL if the resource had no data. */
 fhir_error_t *fhir_intake_commit(const fhir_content_t **content, fhir_intake_t *intake) FHIR_MUST_CHECK;
-/* Removes what was stored, before or after fhir_intake_commit, and forgets the pending row. Never call it when it is
- * unknown whether the database took the version. */
+/* After this error of fhir_object_commit the store may still make an object of what was sent, behind any removal: then
+ * the pending row must stay. */
+int fhir_commit_unanswered(const fhir_error_t *error);
+/* Removes what was stored, before or after fhir_intake_commit, and forgets the pending row, unless it must stay. Never
+ * call it when it is unknown whether the database took the version. */
 void fhir_intake_discard(fhir_intake_t *intake);
 
 #endif

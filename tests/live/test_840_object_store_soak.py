@@ -151,3 +151,17 @@ def test_many_ranges_take_one_connection(store):
     assert [part.split(b"\r\n\r\n", 1)[1].removesuffix(b"\r\n--") for part in parts] == [
         data[first:last + 1] for first, last in ranges]
     assert most <= connections + 3
+
+
+@pytest.mark.parametrize("store", ["s3", "azure"], indirect=True)
+def test_an_upload_that_arrives_late(store):
+    """The store works on it for longer than anybody waits: the upload fails, and what it makes in the end is known."""
+    store.server.expect_log(NOISE)
+    store.proxy.rule("PUT", store.server.store.prefix, times=1000, late=11)
+    answer = store.who.call("POST", "Binary", {"Content-Type": "text/plain"}, content.noise(20_000), timeout=60)
+    assert answer.status in (503, 504)
+    store.proxy.clear()
+    time.sleep(13)
+    assert "pending" in store.server.cli.orphans() and "unknown" not in store.server.cli.orphans()
+    store.server.cli.run("store", "orphans", "--remove", "--older-than", "0s", check=False)
+    assert store.server.cli.orphans() == ""

@@ -4,6 +4,7 @@ import select
 import socket
 import struct
 import threading
+import time
 from urllib.parse import urlsplit
 
 PIECE = 65536
@@ -20,6 +21,7 @@ class Rule:
     body_stop    nothing comes any more after so many bytes of the answer's body
     length       is added to the answer's Content-Length
     lost         the store does it, its answer never arrives
+    late         the store gets the request after so many seconds, also if nobody waits for the answer any more
     release      lets go on what stopped
     """
 
@@ -191,16 +193,27 @@ class Proxy:
             self._drop(client, int(field(head, "Content-Length") or 0))
             client.connection.sendall(what["answer"])
             return False
+        if "late" in what:
+            body = b"".join(self._pieces(client, int(field(head, "Content-Length") or 0)))
+            time.sleep(what["late"])
+            server.connection.sendall(head.encode("latin-1") + b"\r\n\r\n" + body)
+            return self._answer(client, server, method, what, rule)
         server.connection.sendall(head.encode("latin-1") + b"\r\n\r\n")
         self._request_body(client, server, int(field(head, "Content-Length") or 0), what, rule)
         return self._answer(client, server, method, what, rule)
 
-    def _drop(self, client, left):
+    @staticmethod
+    def _pieces(client, left):
         while left > 0:
             data = client.some(min(left, PIECE))
             if not data:
                 raise Gone
             left -= len(data)
+            yield data
+
+    def _drop(self, client, left):
+        for _ in self._pieces(client, left):
+            pass
 
     def _stop(self, rule):
         rule.release.wait(120)
