@@ -216,7 +216,7 @@ static void test_wrong_ranges_are_refused(void)
         PART_HEAD "Content-Range: bytes -2-4/10\r\nContent-Length: 3\r\n\r\n234",
         "HTTP/1.1 204 No Content\r\n\r\n",
         "HTTP/1.1 301 Moved\r\nLocation: http://127.0.0.1:1/files/" LOCATOR "\r\n" EMPTY,
-        "HTTP/1.1 307 Moved\r\nLocation: file:///etc/passwd\r\n" EMPTY,
+        ("HTTP/1.1 307 Moved\r\nLocation: file:///etc/passwd\r\n" EMPTY),
     };
     const char *text;
     size_t i;
