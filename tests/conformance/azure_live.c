@@ -354,9 +354,11 @@ static void unfinished_uploads(void)
     CU_ASSERT_EQUAL(find(locator).found, 1);
     FHIR_ASSERT_OK(plugin->remove(&existed, store, locator, &call));
     CU_ASSERT_EQUAL(existed, 1);
-    CU_ASSERT_EQUAL(find(locator).found, 0);
+    /* Azurite may list the name again, as uncommitted, when it comes to the bytes that were on their way. */
+    CU_ASSERT_NOT_EQUAL(find(locator).committed, 1);
     plugin->writer_abort(writer, &call);
-    CU_ASSERT_EQUAL(find(locator).found, 0);
+    CU_ASSERT_NOT_EQUAL(find(locator).committed, 1);
+    FHIR_ASSERT_ERROR(FHIR_ERROR_NOT_FOUND, plugin->stat(&info, store, locator, &call));
     end();
 }
 
