@@ -7,6 +7,8 @@
 #define SLOWEST 500
 /* Reading so much is cheaper than a new connection with its TLS handshake. */
 #define WORTH_DRAINING ((apr_off_t)65536)
+#define HTTP2_PATIENCE apr_time_from_msec(500)
+#define HTTP2_TURN apr_time_from_msec(5)
 
 static fhir_error_t *end_early(fhir_brigade_body_t *body, fhir_error_code_t code, apr_status_t status, const char *text)
 {
@@ -173,6 +175,24 @@ fhir_brigade_body_t *fhir_httpd_body(request_rec *r, apr_interval_time_t timeout
     return body;
 }
 
+/* Only what has arrived: a slow client must not keep the worker. mod_http2 is given a moment, because it resets a
+ * stream whose body is left over, and many clients lose the answer then. */
+static int more_has_arrived(fhir_brigade_body_t *body)
+{
+    apr_interval_time_t patience = body->r->connection->master ? HTTP2_PATIENCE : 0;
+    for (;;) {
+        apr_status_t status = get_brigade(body, APR_NONBLOCK_READ, WORTH_DRAINING);
+        if (status == APR_SUCCESS && !APR_BRIGADE_EMPTY(body->brigade)) {
+            return 1;
+        }
+        if (patience <= 0 || (status != APR_SUCCESS && !APR_STATUS_IS_EAGAIN(status))) {
+            return 0;
+        }
+        apr_sleep(HTTP2_TURN);
+        patience -= HTTP2_TURN;
+    }
+}
+
 int fhir_httpd_body_drain(fhir_brigade_body_t *body)
 {
     const char *data;
@@ -192,9 +212,7 @@ int fhir_httpd_body_drain(fhir_brigade_body_t *body)
             return 0;
         }
         body->received += (apr_off_t)length;
-        /* Only what has arrived: a slow client must not keep the worker. */
-        if (length == 0 && !body->ended &&
-            (get_brigade(body, APR_NONBLOCK_READ, WORTH_DRAINING) != APR_SUCCESS || APR_BRIGADE_EMPTY(body->brigade))) {
+        if (length == 0 && !body->ended && !more_has_arrived(body)) {
             return 0;
         }
     }
