@@ -116,7 +116,7 @@ typedef fhir_error_t *(*fhir_list_entry_fn)(void *baton, const fhir_list_entry_t
 typedef struct fhir_store_presign_request_t {
     apr_size_t struct_size;
     const char *locator;
-    int write;                       /* 0: GET (and HEAD). 1: one PUT of the whole object */
+    int write;                       /* 0: GET. 1: one PUT of the whole object */
     apr_time_t expires;              /* absolute */
     const char *content_type;        /* read: what the store shall answer; write: what must be sent. May be NULL */
     const char *content_disposition; /* read: what the store shall answer. May be NULL */
