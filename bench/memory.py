@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 """make memory: does the memory of httpd stay flat while large files move?
 
-Ten 1 GiB raw uploads, ten 1 GiB downloads and four 1 GiB uploads as FHIR JSON (base64) run at the same time. The sum of
-the children's proportional set sizes (smaps_rollup, Pss) is sampled; the peak must stay below idle + 16 MiB. Every upload
+Ten 1 GiB raw uploads, ten 1 GiB downloads and four 1 GiB uploads as FHIR JSON (base64; FHIR_MEMORY_FORMS: as many) run at
+the same time, with the store that FHIR_TEST_STORE names. Object stores of the tests need some room for all that: radosgw
+in memory, Azurite below TMPDIR. The sum of the children's proportional set sizes (smaps_rollup, Pss) is sampled; the peak must stay below idle + 16 MiB. Every upload
 is read back and compared by hash. FHIR_MEMORY_SIZE (bytes) makes the files smaller for a quick look.
 """
 import base64
@@ -10,6 +11,7 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -19,12 +21,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "live"))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from harness import httpd  # noqa: E402
+from harness import httpd, stores  # noqa: E402
 from compare import DurablePostgres, make_file  # noqa: E402
 
 SIZE = int(os.environ.get("FHIR_MEMORY_SIZE", str(1 << 30)))
 LIMIT = 16 << 20
-UPLOADS, DOWNLOADS, FORMS = 10, 10, 4
+UPLOADS, DOWNLOADS, FORMS = 10, 10, int(os.environ.get("FHIR_MEMORY_FORMS", "4"))
 
 
 def proportional(pid):
@@ -112,7 +114,7 @@ def measure(server, client, path):
     sampler.ending.set()
     sampler.join()
     growth = sampler.peak - idle
-    print(f"{UPLOADS} uploads, {DOWNLOADS} downloads and {FORMS} JSON uploads of {SIZE >> 20} MiB in "
+    print(f"{stores.KIND}: {UPLOADS} uploads, {DOWNLOADS} downloads and {FORMS} JSON uploads of {SIZE >> 20} MiB in "
           f"{time.monotonic() - began:.0f} s: idle {idle / 2**20:.1f} MiB, peak {sampler.peak / 2**20:.1f} MiB, "
           f"growth {growth / 2**20:.1f} MiB (limit {LIMIT >> 20} MiB)", flush=True)
     return growth, identities
@@ -127,6 +129,7 @@ def check_content(server, client, path, identities):
 
 
 def main():
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that servers and files go
     directory = Path(tempfile.mkdtemp(prefix="fhm.", dir=os.environ.get("FHIR_BENCH_DIR")))
     database = DurablePostgres().start()
     extra = "EnableSendfile On\nLimitRequestBody 0\n"

@@ -8,7 +8,7 @@ build="gcc make libc6-dev apache2-dev libapr1-dev libaprutil1-dev libjansson-dev
     libcurl4-openssl-dev libcrypt-dev zlib1g-dev libpq-dev"
 run="apache2-bin postgresql-15 postgresql-client-15 curl ca-certificates procps util-linux"
 check="libcunit1-dev clang llvm libclang-rt-14-dev clang-format valgrind python3 python3-pytest python3-pytest-xdist python3-jwt
-    python3-cryptography python3-requests apache2-utils iproute2 openssl ceph-mon ceph-osd radosgw ceph-common libs3-dev"
+    python3-cryptography python3-requests apache2-utils iproute2 wrk openssl ceph-mon ceph-osd radosgw ceph-common libs3-dev"
 # A node of another origin (nvm, NodeSource) brings npm and conflicts with Debian's: what is there is taken.
 for program in node:nodejs npm chromium; do
     command -v "${program%:*}" >/dev/null 2>&1 || check="$check ${program#*:}"
