@@ -140,7 +140,8 @@ def test_a_node_that_dies_under_load_loses_nothing(postgres):
         load.run(trouble)
         assert len(load.acknowledged) > 20 and load.failed > 0
         for identity, wanted in load.acknowledged.items():
-            assert content.sha256(here.get(f"Binary/{identity}").body) == wanted
+            answer = here.get(f"Binary/{identity}")
+            assert answer.status == 200 and content.sha256(answer.body) == wanted, answer
         # What the dead node was about to store is known as pending, and can be taken away.
         nodes.first.wait_idle()
         nodes.first.cli.run("store", "orphans", "--remove", "--older-than", "0s", check=False)
