@@ -2,9 +2,10 @@
 """make memory: does the memory of httpd stay flat while large files move?
 
 Ten 1 GiB raw uploads, ten 1 GiB downloads and four 1 GiB uploads as FHIR JSON (base64; FHIR_MEMORY_FORMS: as many) run at
-the same time, with the store that FHIR_TEST_STORE names. Object stores of the tests need some room for all that: radosgw
-in memory, Azurite below TMPDIR. The sum of the children's proportional set sizes (smaps_rollup, Pss) is sampled; the peak must stay below idle + 16 MiB. Every upload
-is read back and compared by hash. FHIR_MEMORY_SIZE (bytes) makes the files smaller for a quick look.
+the same time, with the store that FHIR_TEST_STORE names. The sum of the children's proportional set sizes (smaps_rollup,
+Pss) is sampled; the peak must stay below idle + 16 MiB. Every upload is read back and compared by hash. FHIR_MEMORY_SIZE
+(bytes) makes the files smaller for a quick look. Object stores keep it all below TMPDIR, radosgw with
+FHIR_TEST_S3_OBJECTSTORE=bluestore only.
 """
 import base64
 import hashlib

@@ -1,5 +1,6 @@
 #!/bin/sh
-# A real S3 server, Ceph's RADOS gateway with one monitor and one OSD that keeps everything in memory.
+# A real S3 server, Ceph's RADOS gateway with one monitor and one OSD that keeps everything in memory: twice its length.
+# FHIR_TEST_S3_OBJECTSTORE=bluestore has it on disk, below DIR, for tests with more bytes than there is memory.
 # Usage: radosgw.sh start|stop|restart|restart-gateway|status DIR PORT
 #
 # It listens on 127.0.0.1, with http on PORT and, if DIR/../tls/server.pem is there at the first start, with TLS on
@@ -49,7 +50,8 @@ mon allow pool size one = true
 paxos propose interval = 0.05
 paxos min wait = 0.01
 osd data = $dir/osd.\$id
-osd objectstore = memstore
+osd objectstore = ${FHIR_TEST_S3_OBJECTSTORE:-memstore}
+bluestore block size = 34359738368
 memstore device bytes = 25769803776
 osd memory target = 900_M
 osd crush chooseleaf type = 0
