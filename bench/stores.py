@@ -9,9 +9,9 @@ transfer cost: the processor time of httpd, of the store's processes and of the 
 body out of the signature, so ours does, too (`payload=unsigned`, the default over TLS); `s3-signed` shows what signing
 each chunk costs, which is the default without TLS.
 
-Store, httpd and client share this machine: what httpd uses is taken from the others, unless there are processors for
-all. FHIR_BENCH_APART=1 gives the store half of the processors and httpd and client the other half, for ours and for the
-peer. Words on the command line choose measurements by substring (`bench/stores.py "s3 PUT 10 MiB"`). Run it below
+An object store has machines of its own, so here it gets half of the processors, and httpd and client get the other
+half, for ours and for the peer. With FHIR_BENCH_APART=0 all share all: then what httpd uses is taken from the store, and
+the ratio tells how many processors there are. Words on the command line choose measurements by substring (`bench/stores.py "s3 PUT 10 MiB"`). Run it below
 tests/servers/with.sh radosgw azurite.
 """
 import base64
@@ -38,7 +38,7 @@ from compare import DurablePostgres, GIB, KIB, MIB, make_file  # noqa: E402
 ROUNDS = int(os.environ.get("FHIR_BENCH_ROUNDS", "5"))
 SECONDS = int(os.environ.get("FHIR_BENCH_SECONDS", "3"))
 CONNECTIONS = os.environ.get("FHIR_BENCH_CONNECTIONS", "4")
-APART = os.environ.get("FHIR_BENCH_APART") == "1"
+APART = os.environ.get("FHIR_BENCH_APART") != "0" and len(os.sched_getaffinity(0)) > 1
 SIZES = {"100 KiB": 100 * KIB, "10 MiB": 10 * MIB, "1 GiB": GIB}
 FLOOR, REDIRECT_FLOOR = 0.85, 0.95
 PREFIX = "bench/"

@@ -7,7 +7,7 @@ bench: ## Compare with plain httpd, mod_dav, radosgw and Azurite (half an hour; 
 	@status=0; $(PYTHON) bench/compare.py || status=1; \
 		sh tests/servers/with.sh radosgw azurite -- $(PYTHON) bench/stores.py || status=1; exit $$status
 
-bench-stores: ## Compare with radosgw and Azurite asked directly (part of bench; FHIR_BENCH_APART=1: on other processors)
+bench-stores: ## Compare with radosgw and Azurite asked directly (part of bench; FHIR_BENCH_APART=0: on the same processors)
 	@dev/install-deps.sh check
 	@$(MAKE) --no-print-directory all
 	@sh tests/servers/with.sh radosgw azurite -- $(PYTHON) bench/stores.py

@@ -1,4 +1,4 @@
-/* A few threads hash the blocks of large uploads, in order within each upload. */
+/* Blocks of uploads: a few threads hash those of large ones, in order within each upload. */
 #include "hash_pipe.h"
 
 #include <apr_thread_cond.h>
@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #define INLINE_UP_TO ((apr_size_t)512 * 1024) /* below that another thread costs more than it gives */
-#define BLOCK_SIZE ((apr_size_t)64 * 1024)
 #define BLOCK_COUNT 4
 #define THREADS_MAX 8
 
@@ -17,11 +16,12 @@ struct fhir_hash_pipe_t {
     fhir_hashers_t *hashers;
     fhir_digest_t *digest;
     apr_pool_t *pool;
-    apr_size_t inlined; /* bytes hashed in the caller's thread, up to INLINE_UP_TO */
-    char *blocks;       /* BLOCK_COUNT of them; NULL until the upload is large */
-    apr_size_t filled;  /* bytes in the block that the caller fills: number `submitted` */
-    /* Guarded by the hashers' mutex. Block n lies at n % BLOCK_COUNT. */
-    apr_size_t lengths[BLOCK_COUNT];
+    apr_size_t room;           /* of the first block: less than FHIR_HASH_BLOCK if the upload is known to be small */
+    char *blocks[BLOCK_COUNT]; /* block n is n % BLOCK_COUNT; each is allocated when it is needed */
+    apr_size_t filled;         /* bytes in the block that the caller fills: number `submitted` */
+    apr_size_t inlined;        /* bytes hashed in the caller's thread, up to INLINE_UP_TO */
+    int threaded;
+    /* Guarded by the hashers' mutex. */
     unsigned submitted;
     unsigned hashed;
     int queued; /* in the queue or in the hands of a thread */
@@ -68,10 +68,9 @@ static fhir_hash_pipe_t *take_pipe(fhir_hashers_t *hashers)
 static void hash_blocks(fhir_hashers_t *hashers, fhir_hash_pipe_t *pipe)
 {
     while (pipe->hashed != pipe->submitted) {
-        unsigned slot = pipe->hashed % BLOCK_COUNT;
-        apr_size_t length = pipe->lengths[slot];
+        const char *block = pipe->blocks[pipe->hashed % BLOCK_COUNT];
         unlock(hashers);
-        fhir_digest_update(pipe->digest, pipe->blocks + slot * BLOCK_SIZE, length);
+        fhir_digest_update(pipe->digest, block, FHIR_HASH_BLOCK);
         lock(hashers);
         pipe->hashed++;
         apr_thread_cond_broadcast(hashers->done);
@@ -165,12 +164,14 @@ fhir_error_t *fhir_hashers_create(fhir_hashers_t **hashers, apr_pool_t *pool)
 /* ---- one upload ---- */
 
 fhir_error_t *fhir_hash_pipe_create(fhir_hash_pipe_t **pipe, fhir_hashers_t *hashers, unsigned digest_kinds,
-                                    apr_pool_t *pool)
+                                    apr_off_t expected_length, apr_pool_t *pool)
 {
     fhir_hash_pipe_t *made = apr_pcalloc(pool, sizeof(*made));
     FHIR_TRY(fhir_digest_create(&made->digest, digest_kinds, pool));
     made->hashers = hashers;
     made->pool = pool;
+    made->room = expected_length >= 0 && expected_length < (apr_off_t)FHIR_HASH_BLOCK ? (apr_size_t)expected_length
+                                                                                      : FHIR_HASH_BLOCK;
     *pipe = made;
     return NULL;
 }
@@ -193,9 +194,7 @@ static void submit_block(fhir_hash_pipe_t *pipe)
 {
     fhir_hashers_t *hashers = pipe->hashers;
     lock(hashers);
-    pipe->lengths[pipe->submitted % BLOCK_COUNT] = pipe->filled;
     pipe->submitted++;
-    pipe->filled = 0;
     if (!pipe->queued) {
         queue_pipe(hashers, pipe);
     }
@@ -205,37 +204,45 @@ static void submit_block(fhir_hash_pipe_t *pipe)
     unlock(hashers);
 }
 
-static void add_to_blocks(fhir_hash_pipe_t *pipe, const char *bytes, apr_size_t length)
+static void hash_block(fhir_hash_pipe_t *pipe, const char *block)
 {
-    while (length > 0) {
-        char *block = pipe->blocks + (pipe->submitted % BLOCK_COUNT) * BLOCK_SIZE;
-        apr_size_t piece = length < BLOCK_SIZE - pipe->filled ? length : BLOCK_SIZE - pipe->filled;
-        memcpy(block + pipe->filled, bytes, piece);
-        pipe->filled += piece;
-        bytes += piece;
-        length -= piece;
-        if (pipe->filled == BLOCK_SIZE) {
-            submit_block(pipe);
-        }
+    if (!pipe->threaded && pipe->hashers && pipe->inlined >= INLINE_UP_TO) {
+        pipe->threaded = threads_ready(pipe->hashers);
     }
-}
-
-void fhir_hash_pipe_add(fhir_hash_pipe_t *pipe, const void *data, apr_size_t length)
-{
-    if (!pipe->blocks && pipe->hashers && pipe->inlined >= INLINE_UP_TO && threads_ready(pipe->hashers)) {
-        pipe->blocks = apr_palloc(pipe->pool, BLOCK_COUNT * BLOCK_SIZE);
-    }
-    if (pipe->blocks) {
-        add_to_blocks(pipe, data, length);
+    if (pipe->threaded) {
+        submit_block(pipe);
         return;
     }
-    fhir_digest_update(pipe->digest, data, length);
-    pipe->inlined += pipe->inlined < INLINE_UP_TO ? length : 0;
+    fhir_digest_update(pipe->digest, block, FHIR_HASH_BLOCK);
+    pipe->inlined += pipe->inlined < INLINE_UP_TO ? FHIR_HASH_BLOCK : 0;
+}
+
+apr_size_t fhir_hash_pipe_add(const char **block, fhir_hash_pipe_t *pipe, const void *data, apr_size_t length)
+{
+    char **filling = &pipe->blocks[pipe->submitted % BLOCK_COUNT];
+    apr_size_t room = pipe->room - pipe->filled;
+    apr_size_t taken = length < room ? length : room;
+    *block = NULL;
+    *filling = *filling ? *filling : apr_palloc(pipe->pool, pipe->room);
+    memcpy(*filling + pipe->filled, data, taken);
+    pipe->filled += taken;
+    if (pipe->filled == FHIR_HASH_BLOCK) {
+        pipe->filled = 0;
+        *block = *filling;
+        hash_block(pipe, *block);
+    }
+    return taken;
+}
+
+const char *fhir_hash_pipe_rest(apr_size_t *length, const fhir_hash_pipe_t *pipe)
+{
+    *length = pipe->filled;
+    return pipe->filled ? pipe->blocks[pipe->submitted % BLOCK_COUNT] : "";
 }
 
 void fhir_hash_pipe_stop(fhir_hash_pipe_t *pipe)
 {
-    if (!pipe->blocks) {
+    if (!pipe->threaded) {
         return;
     }
     lock(pipe->hashers);
@@ -247,11 +254,11 @@ void fhir_hash_pipe_stop(fhir_hash_pipe_t *pipe)
 
 const fhir_digest_t *fhir_hash_pipe_finish(fhir_hash_pipe_t *pipe)
 {
+    apr_size_t length;
+    const char *rest = fhir_hash_pipe_rest(&length, pipe);
     fhir_hash_pipe_stop(pipe);
-    if (pipe->filled > 0) {
-        fhir_digest_update(pipe->digest, pipe->blocks + (pipe->submitted % BLOCK_COUNT) * BLOCK_SIZE, pipe->filled);
-        pipe->filled = 0;
-    }
+    fhir_digest_update(pipe->digest, rest, length);
+    pipe->filled = 0;
     fhir_digest_finish(pipe->digest);
     return pipe->digest;
 }

@@ -55,7 +55,8 @@ typedef struct fhir_written_t {
 } fhir_written_t;
 /* `limit`: TOO_LARGE beyond so many bytes. The writer is aborted by a cleanup of call->pool unless committed. The
  * call's cancel check and pool serve the writer's whole life; its deadline only for `begin`: each write and each read
- * has a minute of its own. A writer that failed is aborted at once. */
+ * has a minute of its own. Bytes go to the store in blocks, the rest with the commit: a store's error may come with a
+ * later call. A writer that failed is aborted at once. */
 fhir_error_t *fhir_object_begin(fhir_object_writer_t **writer, fhir_open_store_t *store, const char *object_key,
                                 const char *locator, apr_off_t expected_length, const char *content_type,
                                 apr_off_t limit, const fhir_call_t *call) FHIR_MUST_CHECK;

@@ -1,4 +1,5 @@
-/* Writing an object: counts, hashes and limits while the bytes stream, and cleans up whatever was not committed. */
+/* Writing an object: counts, hashes and limits while the bytes stream, gives them to the store block by block, and
+ * cleans up whatever was not committed. */
 #include "hash_pipe.h"
 #include "store_private.h"
 
@@ -90,7 +91,8 @@ fhir_error_t *fhir_object_begin(fhir_object_writer_t **writer, fhir_open_store_t
     if (made->expected_length > made->limit) {
         return too_large(made);
     }
-    FHIR_TRY(fhir_hash_pipe_create(&made->hash, store->hashers, FHIR_DIGEST_SHA256 | FHIR_DIGEST_SHA1, call->pool));
+    FHIR_TRY(fhir_hash_pipe_create(&made->hash, store->hashers, FHIR_DIGEST_SHA256 | FHIR_DIGEST_SHA1,
+                                   made->expected_length, call->pool));
     fhir_store_bridge_init(&made->bridge, store, call);
     error = begin(made, object_key, content_type);
     if (error) {
@@ -135,13 +137,26 @@ static fhir_error_t *write_bytes(fhir_object_writer_t *writer, const void *data,
     return NULL;
 }
 
+static fhir_error_t *write_blocks(fhir_object_writer_t *writer, const char *bytes, apr_size_t length)
+{
+    while (length > 0) {
+        const char *block;
+        apr_size_t taken = fhir_hash_pipe_add(&block, writer->hash, bytes, length);
+        if (block) {
+            FHIR_TRY(write_bytes(writer, block, FHIR_HASH_BLOCK));
+        }
+        bytes += taken;
+        length -= taken;
+    }
+    return NULL;
+}
+
 /* A writer that has failed is aborted at once: what it stored frees its space before the request ends. */
 fhir_error_t *fhir_object_write(fhir_object_writer_t *writer, const void *data, apr_size_t length)
 {
     fhir_error_t *error = check_room(writer, length);
-    if (!error && length > 0) {
-        fhir_hash_pipe_add(writer->hash, data, length);
-        error = write_bytes(writer, data, length);
+    if (!error) {
+        error = write_blocks(writer, data, length);
     }
     if (error) {
         abort_writer(writer);
@@ -149,6 +164,13 @@ fhir_error_t *fhir_object_write(fhir_object_writer_t *writer, const void *data, 
     }
     writer->size += (apr_off_t)length;
     return NULL;
+}
+
+static fhir_error_t *write_rest(fhir_object_writer_t *writer)
+{
+    apr_size_t length;
+    const char *rest = fhir_hash_pipe_rest(&length, writer->hash);
+    return length > 0 ? write_bytes(writer, rest, length) : NULL;
 }
 
 static fhir_error_t *take_digests(fhir_written_t *written, fhir_object_writer_t *writer)
@@ -189,6 +211,7 @@ static fhir_error_t *commit(fhir_written_t *written, fhir_object_writer_t *write
     if (writer->expected_length >= 0 && writer->size != writer->expected_length) {
         return wrong_length(writer, "fewer");
     }
+    FHIR_TRY(write_rest(writer));
     FHIR_TRY(take_digests(written, writer));
     info.struct_size = sizeof(info);
     writer->bridge.call.deadline = deadline;

@@ -26,6 +26,7 @@ typedef struct options_t {
     s3_encryption_options_t encryption;
     const char *payload;
     const char *if_none_match;
+    const char *multipart_threshold;
     const char *part_size;
     const char *parallel_parts;
     const char *connect_timeout;
@@ -55,6 +56,7 @@ static fhir_error_t *read_options(fhir_store_config_t *config, options_t *read, 
                                           {"insecure_sse_c", &read->encryption.insecure},
                                           {"payload", &read->payload},
                                           {"if_none_match", &read->if_none_match},
+                                          {"multipart_threshold", &read->multipart_threshold},
                                           {"part_size", &read->part_size},
                                           {"parallel_parts", &read->parallel_parts},
                                           {"spool_directory", &config->spool_directory},
@@ -160,6 +162,11 @@ static fhir_error_t *check_limits(fhir_store_config_t *config, const options_t *
     config->if_none_match = 1;
     FHIR_TRY(fhir_plugin_flag(&config->if_none_match, "if_none_match", read->if_none_match, pool));
     FHIR_TRY(fhir_plugin_size(&config->part_size, "part_size", read->part_size, PART_LEAST, PART_MOST, pool));
+    /* Whole blocks: a part never ends inside a signed chunk. */
+    config->part_size -= config->part_size % (apr_off_t)S3_BLOCK;
+    config->multipart_threshold = read->part_size ? config->part_size : 1024 * MEBIBYTE;
+    FHIR_TRY(fhir_plugin_size(&config->multipart_threshold, "multipart_threshold", read->multipart_threshold,
+                              PART_LEAST, PART_MOST, pool));
     FHIR_TRY(fhir_plugin_number(&parallel_parts, "parallel_parts", read->parallel_parts, 1, S3_PARALLEL_MAX, pool));
     FHIR_TRY(fhir_plugin_number(&connections, "connections", read->connections, 1, 1024, pool));
     FHIR_TRY(fhir_plugin_duration(&config->connect_timeout, "connect_timeout", read->connect_timeout,
@@ -168,8 +175,6 @@ static fhir_error_t *check_limits(fhir_store_config_t *config, const options_t *
                                   apr_time_from_sec(600), pool));
     FHIR_TRY(fhir_plugin_duration(&config->request_timeout, "request_timeout", read->request_timeout,
                                   apr_time_from_sec(1), apr_time_from_sec(600), pool));
-    /* Whole blocks: a part never ends inside a signed chunk. */
-    config->part_size -= config->part_size % (apr_off_t)S3_BLOCK;
     config->parallel_parts = (int)parallel_parts;
     config->connections = (int)connections;
     return NULL;

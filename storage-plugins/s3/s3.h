@@ -48,6 +48,7 @@ struct fhir_store_config_t {
     const char *customer_key_md5; /* base64 */
     int sign_payload;             /* of streamed bodies */
     int if_none_match;
+    apr_off_t multipart_threshold;
     apr_off_t part_size;
     int parallel_parts;
     const char *spool_directory; /* NULL: the system's */

@@ -1,6 +1,6 @@
 /* Writing an object. The last block is always held back, so that nothing is complete at the server before commit:
  *   up to 64 KiB               one PutObject with the hash of the body signed
- *   announced, up to a part    one PutObject, streamed
+ *   announced, not too large   one PutObject, streamed
  *   announced and larger       multipart, streamed
  *   not announced              a spool file; one PutObject if all of it is one part, else multipart */
 #include "s3.h"
@@ -30,7 +30,7 @@ struct fhir_writer_t {
 
 static int is_streamed_put(const fhir_writer_t *writer)
 {
-    return writer->expected_length >= 0 && writer->expected_length <= writer->store->config->part_size;
+    return writer->expected_length >= 0 && writer->expected_length <= writer->store->config->multipart_threshold;
 }
 
 static const char *content_type(const char *hint, apr_pool_t *pool)
@@ -135,7 +135,14 @@ static char *block_of(fhir_writer_t *writer)
     return writer->block;
 }
 
-/* Between 1 byte and a block of what was written is always here. */
+/* Blocks that are surely not the last go straight through. */
+static int is_before_last(const fhir_writer_t *writer, apr_size_t length)
+{
+    return writer->block_length == 0 && length >= S3_BLOCK &&
+           (length > S3_BLOCK || writer->length < writer->expected_length);
+}
+
+/* Unless more is announced, between 1 byte and a block of what was written is always here. */
 fhir_error_t *s3_writer_write(fhir_writer_t *writer, const void *data, apr_size_t length, const fhir_store_call_t *call)
 {
     const char *bytes = data;
@@ -153,7 +160,7 @@ fhir_error_t *s3_writer_write(fhir_writer_t *writer, const void *data, apr_size_
             writer->block_length = 0;
             FHIR_TRY(send_block(writer, writer->block, S3_BLOCK, call));
         }
-        while (writer->block_length == 0 && length > S3_BLOCK) {
+        while (is_before_last(writer, length)) {
             FHIR_TRY(send_block(writer, bytes, S3_BLOCK, call));
             bytes += S3_BLOCK;
             length -= S3_BLOCK;

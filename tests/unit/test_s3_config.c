@@ -68,6 +68,7 @@ static void test_defaults(void)
     CU_ASSERT_STRING_EQUAL(config->base_path, "/");
     CU_ASSERT_STRING_EQUAL(config->prefix, "");
     CU_ASSERT_EQUAL(config->part_size, 16 * MEBIBYTE);
+    CU_ASSERT_EQUAL(config->multipart_threshold, 1024 * MEBIBYTE);
     CU_ASSERT_EQUAL(config->parallel_parts, 2);
     CU_ASSERT_EQUAL(config->sign_payload, 0);
     CU_ASSERT_EQUAL(config->if_none_match, 1);
@@ -91,6 +92,7 @@ static void test_everything_else(void)
     CU_ASSERT_STRING_EQUAL(config->prefix, "fhir/binary/");
     CU_ASSERT_EQUAL(config->sign_payload, 1);
     CU_ASSERT_EQUAL(config->part_size, 65 * MEBIBYTE);
+    CU_ASSERT_EQUAL(config->multipart_threshold, 65 * MEBIBYTE);
     CU_ASSERT_EQUAL(config->parallel_parts, 8);
     CU_ASSERT_EQUAL(config->if_none_match, 0);
     CU_ASSERT_EQUAL(config->connect_timeout, apr_time_from_msec(500));
@@ -106,6 +108,9 @@ static void test_part_size_in_blocks(void)
     FHIR_ASSERT_OK(configure("part_size=6000000"));
     CU_ASSERT_EQUAL(config->part_size % (apr_off_t)S3_BLOCK, 0);
     CU_ASSERT(config->part_size >= 5 * MEBIBYTE && config->part_size <= 6000000);
+    FHIR_ASSERT_OK(configure("part_size=16M multipart_threshold=100M"));
+    CU_ASSERT_EQUAL(config->part_size, 16 * MEBIBYTE);
+    CU_ASSERT_EQUAL(config->multipart_threshold, 100 * MEBIBYTE);
 }
 
 static void test_endpoints(void)
@@ -188,6 +193,7 @@ static void test_mistakes(void)
         {"if_none_match=yes", "if_none_match=yes"},
         {"part_size=4M", "from 5M to 5G"},
         {"part_size=6G", "from 5M to 5G"},
+        {"multipart_threshold=1M", "from 5M to 5G"},
         {"part_size=16MB", "part_size=16MB"},
         {"part_size=-5M", "part_size=-5M"},
         {"parallel_parts=0", "parallel_parts=0"},

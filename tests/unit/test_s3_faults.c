@@ -75,6 +75,7 @@ static void open_store(const char *option, const char *value)
     plugin = fhir_storage_plugin(NULL);
     FHIR_ASSERT_OK(plugin->configure(&config, options, option ? 8 : 7, pool));
     config->part_size = (apr_off_t)S3_BLOCK;
+    config->multipart_threshold = (apr_off_t)S3_BLOCK;
     FHIR_ASSERT_OK(plugin->open(&store, config, NULL, pool));
 }
 

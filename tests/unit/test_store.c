@@ -2,6 +2,7 @@
  * tests/conformance. */
 #include "tests/unit/unit.h"
 
+#include "core/store/hash_pipe.h"
 #include "core/store/store.h"
 
 #include <stddef.h>
@@ -351,13 +352,26 @@ static void test_failed_write_aborts_once(void)
     fhir_written_t written;
     fhir_error_t *error;
     orders.fail = FHIR_ERROR_NO_SPACE;
-    error = fhir_object_write(writer, "abc", 3);
+    FHIR_ASSERT_OK(fhir_object_write(writer, "abc", 3)); /* the store has not seen it yet */
+    error = fhir_object_write(writer, apr_pcalloc(pool, FHIR_HASH_BLOCK), FHIR_HASH_BLOCK);
     FHIR_ASSERT_ERROR(FHIR_ERROR_NO_SPACE, error);
     CU_ASSERT_STRING_EQUAL(error->detail, "store main, writer_write: why");
     CU_ASSERT_STRING_EQUAL(error->public_text, "ordered");
     orders.fail = 0;
     FHIR_ASSERT_ERROR(FHIR_ERROR_INTERNAL, fhir_object_commit(&written, writer, 0));
     fhir_object_abort(writer);
+    CU_ASSERT_EQUAL(orders.aborts, 1);
+    CU_ASSERT_EQUAL(orders.commits, 0);
+}
+
+static void test_failed_last_write_aborts(void)
+{
+    fhir_call_t call = new_call();
+    fhir_object_writer_t *writer = new_writer(new_store(), -1, &call);
+    fhir_written_t written;
+    FHIR_ASSERT_OK(fhir_object_write(writer, "abc", 3));
+    orders.fail = FHIR_ERROR_NO_SPACE;
+    FHIR_ASSERT_ERROR(FHIR_ERROR_NO_SPACE, fhir_object_commit(&written, writer, 0));
     CU_ASSERT_EQUAL(orders.aborts, 1);
     CU_ASSERT_EQUAL(orders.commits, 0);
 }
@@ -710,6 +724,7 @@ static const fhir_unit_test_t tests[] = {
     {"locators", test_locators},
     {"write and commit", test_write_and_commit},
     {"failed write aborts once", test_failed_write_aborts_once},
+    {"failed last write aborts", test_failed_last_write_aborts},
     {"failed commit aborts", test_failed_commit_aborts},
     {"other length is removed", test_other_length_is_removed},
     {"cancelled writer is cleaned up", test_cancelled_writer_is_cleaned_up},
