@@ -2,7 +2,7 @@
  * sends 100 Continue when it reads. */
 #include "glue.h"
 
-#define PIECE ((apr_off_t)131072)
+#define PIECE ((apr_off_t)65536)
 /* Bytes per second. A client that sends a byte now and then would keep a worker for days. */
 #define SLOWEST 500
 /* Reading so much is cheaper than a new connection with its TLS handshake. */

@@ -14,10 +14,11 @@ typedef struct marker_t {
 /* Also where a brigade is thrown away: because the client is gone, or by us. */
 static void destroy(void *data)
 {
-    const marker_t *marker = data;
+    marker_t *marker = data;
     if (!marker->connection->aborted && !marker->record->discarding) {
         atomic_fetch_add_explicit(&marker->record->sent, marker->length, memory_order_relaxed);
     }
+    apr_bucket_free(marker);
 }
 
 static apr_status_t read_nothing(apr_bucket *bucket, const char **data, apr_size_t *length, apr_read_type_e block)
@@ -40,7 +41,8 @@ static const apr_bucket_type_t marker_type = {"FHIR_SENT",
 
 static apr_bucket *marker_bucket(request_rec *r, fhir_exchange_record_t *record, apr_off_t length)
 {
-    marker_t *marker = apr_palloc(r->pool, sizeof(*marker));
+    /* Not of the request's pool, which would grow with the answer. */
+    marker_t *marker = apr_bucket_alloc(sizeof(*marker), r->connection->bucket_alloc);
     apr_bucket *bucket = apr_bucket_alloc(sizeof(*bucket), r->connection->bucket_alloc);
     marker->record = record;
     marker->connection = r->connection;

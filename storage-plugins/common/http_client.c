@@ -14,6 +14,7 @@
 #define IDLE_AT_MOST apr_time_from_sec(60)
 /* With ten uploads and ten downloads at once these are nearly all of our memory. Larger ones are not faster. */
 #define RECEIVE_BUFFER 65536L
+#define ANSWER_BUFFER 16384L /* for who wants only a short answer */
 #define SEND_BUFFER 65536L
 
 struct fhir_http_client_t {
@@ -98,14 +99,14 @@ static int set_security(const fhir_http_client_t *client, CURL *easy)
     return good;
 }
 
-static int set_transport(const fhir_http_client_t *client, CURL *easy)
+static int set_transport(const fhir_http_client_t *client, CURL *easy, int download)
 {
     int good = set(curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1));
     good &= set(curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L));
     good &= set(curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L));
     good &= set(curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L));
     good &= set(curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L));
-    good &= set(curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, RECEIVE_BUFFER));
+    good &= set(curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, download ? RECEIVE_BUFFER : ANSWER_BUFFER));
     good &= set(curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, SEND_BUFFER));
     good &= set(curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)((client->connect_timeout + 999) / 1000)));
 #if LIBCURL_VERSION_NUM >= 0x075700
@@ -115,9 +116,9 @@ static int set_transport(const fhir_http_client_t *client, CURL *easy)
     return good;
 }
 
-int fhir_http_client_options(const fhir_http_client_t *client, CURL *easy)
+int fhir_http_client_options(const fhir_http_client_t *client, CURL *easy, int download)
 {
-    return set_security(client, easy) && set_transport(client, easy);
+    return set_security(client, easy) && set_transport(client, easy, download);
 }
 
 apr_interval_time_t fhir_http_stall_timeout(const fhir_http_client_t *client)
@@ -227,7 +228,7 @@ static fhir_error_t *unusable_library(const char *what, apr_pool_t *pool)
 static fhir_error_t *try_options(const fhir_http_client_t *client, apr_pool_t *pool)
 {
     CURL *easy = curl_easy_init();
-    int good = easy && fhir_http_client_options(client, easy);
+    int good = easy && fhir_http_client_options(client, easy, 1);
     curl_easy_cleanup(easy);
     return good ? NULL : unusable_library("libcurl with OpenSSL, 7.85 or later, is needed", pool);
 }

@@ -300,8 +300,9 @@ static fhir_error_t *prepare(fhir_http_transfer_t *transfer, const fhir_http_req
     transfer->connection = fhir_http_connection_take(transfer->client, transfer->origin);
     transfer->easy = curl_easy_init();
     if (!transfer->method || !transfer->connection || !transfer->easy ||
-        !fhir_http_client_options(transfer->client, transfer->easy) || !set_request(transfer, length) ||
-        !set_callbacks(transfer) || curl_multi_add_handle(transfer->connection->multi, transfer->easy) != CURLM_OK) {
+        !fhir_http_client_options(transfer->client, transfer->easy, transfer->streamed) ||
+        !set_request(transfer, length) || !set_callbacks(transfer) ||
+        curl_multi_add_handle(transfer->connection->multi, transfer->easy) != CURLM_OK) {
         return out_of_memory(pool);
     }
     return NULL;

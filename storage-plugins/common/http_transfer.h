@@ -78,8 +78,8 @@ fhir_http_connection_t *fhir_http_connection_take(fhir_http_client_t *client, co
 void fhir_http_connection_keep(fhir_http_client_t *client, fhir_http_connection_t *connection);
 void fhir_http_connection_close(fhir_http_connection_t *connection);
 apr_interval_time_t fhir_http_stall_timeout(const fhir_http_client_t *client);
-/* What is the same for each request. 0: libcurl refused something. */
-int fhir_http_client_options(const fhir_http_client_t *client, CURL *easy);
+/* What is the same for each request, or for each download. 0: libcurl refused something. */
+int fhir_http_client_options(const fhir_http_client_t *client, CURL *easy, int download);
 
 /* ---- http_answer.c: libcurl's callbacks ---- */
 size_t fhir_http_take_header(char *bytes, size_t size, size_t count, void *baton);

@@ -320,7 +320,7 @@ static void test_locators(void)
 static fhir_object_writer_t *new_writer(fhir_open_store_t *store, apr_off_t expected, const fhir_call_t *call)
 {
     fhir_object_writer_t *writer = NULL;
-    FHIR_ASSERT_OK(fhir_object_begin(&writer, store, key, key, expected, NULL, 1000, call));
+    FHIR_ASSERT_OK(fhir_object_begin(&writer, store, key, key, expected, NULL, 1 << 20, call));
     CU_ASSERT_PTR_NOT_NULL_FATAL(writer);
     return writer;
 }
@@ -330,12 +330,13 @@ static void test_write_and_commit(void)
     fhir_call_t call = new_call();
     fhir_object_writer_t *writer = new_writer(new_store(), 3, &call);
     fhir_written_t written;
-    FHIR_ASSERT_OK(fhir_object_write(writer, "abc", 3));
-    CU_ASSERT(orders.deadline > apr_time_now()); /* a step has a deadline of its own */
+    FHIR_ASSERT_OK(fhir_object_write(writer, "ab", 2));
+    FHIR_ASSERT_OK(fhir_object_write(writer, "c", 1));
     FHIR_ASSERT_OK(fhir_object_write(writer, "", 0));
-    CU_ASSERT_EQUAL(orders.writes, 1);
+    CU_ASSERT_EQUAL(orders.writes, 0);
     orders.info_length = 3;
     FHIR_ASSERT_OK(fhir_object_commit(&written, writer, apr_time_now() + apr_time_from_sec(5)));
+    CU_ASSERT_EQUAL(orders.writes, 1);
     CU_ASSERT_EQUAL(written.size, 3);
     CU_ASSERT_EQUAL(written.sha256[0], 0xba);
     CU_ASSERT_EQUAL(written.sha1[0], 0xa9);
@@ -343,6 +344,20 @@ static void test_write_and_commit(void)
     CU_ASSERT_EQUAL(orders.aborts, 0);
     FHIR_ASSERT_ERROR(FHIR_ERROR_INTERNAL, fhir_object_commit(&written, writer, 0));
     CU_ASSERT_EQUAL(orders.commits, 1);
+}
+
+static void test_blocks_on_the_way(void)
+{
+    fhir_call_t call = new_call();
+    fhir_object_writer_t *writer = new_writer(new_store(), -1, &call);
+    fhir_written_t written;
+    FHIR_ASSERT_OK(fhir_object_write(writer, apr_pcalloc(pool, 3 * FHIR_HASH_BLOCK), 3 * FHIR_HASH_BLOCK - 1));
+    CU_ASSERT_EQUAL(orders.writes, 2);
+    CU_ASSERT(orders.deadline > apr_time_now()); /* a step has a deadline of its own */
+    orders.info_length = 3 * FHIR_HASH_BLOCK - 1;
+    FHIR_ASSERT_OK(fhir_object_commit(&written, writer, apr_time_now() + apr_time_from_sec(5)));
+    CU_ASSERT_EQUAL(orders.writes, 3);
+    CU_ASSERT_EQUAL(written.size, 3 * FHIR_HASH_BLOCK - 1);
 }
 
 static void test_failed_write_aborts_once(void)
@@ -724,6 +739,7 @@ static const fhir_unit_test_t tests[] = {
     {"locators", test_locators},
     {"write and commit", test_write_and_commit},
     {"failed write aborts once", test_failed_write_aborts_once},
+    {"blocks on the way", test_blocks_on_the_way},
     {"failed last write aborts", test_failed_last_write_aborts},
     {"failed commit aborts", test_failed_commit_aborts},
     {"other length is removed", test_other_length_is_removed},
