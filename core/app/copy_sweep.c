@@ -81,7 +81,7 @@ static fhir_error_t *write_probe(fhir_open_store_t *store, const fhir_copy_t *pr
     FHIR_TRY(fhir_object_begin(&writer, store, probe->object_key, probe->locator, sizeof(PROBE) - 1, "text/plain",
                                sizeof(PROBE) - 1, &call));
     FHIR_TRY(fhir_object_write(writer, PROBE, sizeof(PROBE) - 1));
-    return fhir_object_commit(&written, writer, apr_time_now() + job->timeout);
+    return fhir_object_commit(&written, writer, job->timeout);
 }
 
 /* Is what lies under this key in `written` to be seen in `other`? */

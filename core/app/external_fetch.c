@@ -165,8 +165,7 @@ static fhir_error_t *download(work_t *work)
 static fhir_error_t *commit_object(work_t *work)
 {
     fhir_written_t written;
-    fhir_error_t *error =
-        fhir_object_commit(&written, work->writer, apr_time_now() + work->exchange.settings->request_timeout);
+    fhir_error_t *error = fhir_object_commit(&written, work->writer, work->exchange.settings->request_timeout);
     work->unanswered = fhir_commit_unanswered(error);
     FHIR_TRY(error);
     work->content->size = written.size;

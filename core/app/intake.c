@@ -191,7 +191,7 @@ fhir_error_t *fhir_intake_commit(const fhir_content_t **content, fhir_intake_t *
     if (!intake->writer) {
         return NULL;
     }
-    error = fhir_object_commit(&written, intake->writer, apr_time_now() + intake->exchange->settings->request_timeout);
+    error = fhir_object_commit(&written, intake->writer, intake->exchange->settings->request_timeout);
     intake->unanswered = fhir_commit_unanswered(error);
     FHIR_TRY(error);
     intake->content->size = written.size;

@@ -103,7 +103,7 @@ static fhir_error_t *write_copy(int *good, int *source_failed, run_t *run, const
                                object->content_type, object->content.size, &call));
     error = copy_bytes(source_failed, run, object, writer);
     if (!error) {
-        error = fhir_object_commit(&written, writer, apr_time_now() + COMMIT_TIME);
+        error = fhir_object_commit(&written, writer, COMMIT_TIME);
     }
     if (error) {
         fhir_object_abort(writer);

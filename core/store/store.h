@@ -61,8 +61,9 @@ fhir_error_t *fhir_object_begin(fhir_object_writer_t **writer, fhir_open_store_t
                                 const char *locator, apr_off_t expected_length, const char *content_type,
                                 apr_off_t limit, const fhir_call_t *call) FHIR_MUST_CHECK;
 fhir_error_t *fhir_object_write(fhir_object_writer_t *writer, const void *data, apr_size_t length) FHIR_MUST_CHECK;
+/* `time` is for a small object, a large one gets a second more for each 8 MiB; 0: as long as it takes. */
 fhir_error_t *fhir_object_commit(fhir_written_t *written, fhir_object_writer_t *writer,
-                                 apr_time_t deadline) FHIR_MUST_CHECK;
+                                 apr_interval_time_t time) FHIR_MUST_CHECK;
 void fhir_object_abort(fhir_object_writer_t *writer);
 
 /* ---- reading ---- */

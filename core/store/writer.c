@@ -6,6 +6,8 @@
 #include <string.h>
 
 #define ABORT_TIMEOUT apr_time_from_sec(10)
+/* Bytes per second. What makes an object durable takes its time, and its client has waited long for it. */
+#define COMMIT_RATE ((apr_off_t)8 * 1024 * 1024)
 
 typedef enum writer_state_t { WRITER_OPEN = 1, WRITER_COMMITTED, WRITER_ABORTED } writer_state_t;
 
@@ -204,7 +206,7 @@ static fhir_error_t *refuse_committed(fhir_object_writer_t *writer, apr_off_t le
                              length, writer->size, ignored ? " and did not remove them" : "");
 }
 
-static fhir_error_t *commit(fhir_written_t *written, fhir_object_writer_t *writer, apr_time_t deadline)
+static fhir_error_t *commit(fhir_written_t *written, fhir_object_writer_t *writer, apr_interval_time_t time)
 {
     fhir_object_info_t info = {0};
     FHIR_TRY(check_room(writer, 0));
@@ -214,16 +216,16 @@ static fhir_error_t *commit(fhir_written_t *written, fhir_object_writer_t *write
     FHIR_TRY(write_rest(writer));
     FHIR_TRY(take_digests(written, writer));
     info.struct_size = sizeof(info);
-    writer->bridge.call.deadline = deadline;
+    writer->bridge.call.deadline = time ? apr_time_now() + time + apr_time_from_sec(writer->size / COMMIT_RATE) : 0;
     FHIR_TRY(fhir_store_check_call(&writer->bridge.call));
     FHIR_TRY(fhir_store_explain(writer->store->plugin->writer_commit(&info, writer->writer, &writer->bridge.call),
                                 writer->store, "writer_commit", writer->pool));
     return info.length == writer->size ? NULL : refuse_committed(writer, info.length);
 }
 
-fhir_error_t *fhir_object_commit(fhir_written_t *written, fhir_object_writer_t *writer, apr_time_t deadline)
+fhir_error_t *fhir_object_commit(fhir_written_t *written, fhir_object_writer_t *writer, apr_interval_time_t time)
 {
-    fhir_error_t *error = commit(written, writer, deadline);
+    fhir_error_t *error = commit(written, writer, time);
     if (error) {
         abort_writer(writer);
         return error;
