@@ -81,6 +81,18 @@ static fhir_error_t *read_options(migrate_t *migrate)
     return strcmp(move->from, move->to) == 0 ? fhir_ctl_misuse(ctl, "--from and --to name one store.") : NULL;
 }
 
+/* Clients that were sent to the old place itself may come as long as their URLs live. */
+static void follow_redirects(migrate_t *migrate)
+{
+    fhir_move_t *move = &migrate->move;
+    const fhir_settings_t *settings = migrate->ctl->settings;
+    if (!fhir_ctl_option(migrate->ctl, "grace") &&
+        (fhir_settings_redirect(settings, move->from) & FHIR_REDIRECT_READ) &&
+        move->grace < settings->signed_url_lifetime) {
+        move->grace = settings->signed_url_lifetime;
+    }
+}
+
 static const fhir_store_stat_t *stat_of(const apr_array_header_t *stats, const char *store)
 {
     static const fhir_store_stat_t none;
@@ -172,6 +184,7 @@ fhir_error_t *fhir_ctl_store_migrate(fhir_ctl_t *ctl)
     fhir_object_job_init(&migrate.job, ctl->pool);
     FHIR_TRY(read_options(&migrate));
     FHIR_TRY(fhir_ctl_settings(ctl));
+    follow_redirects(&migrate);
     FHIR_TRY(fhir_ctl_known_store(ctl, migrate.move.from));
     FHIR_TRY(fhir_ctl_known_store(ctl, migrate.move.to));
     FHIR_TRY(fhir_ctl_job(&migrate.job, ctl));

@@ -41,6 +41,8 @@ struct fhir_ctl_t {
 /* `second` NULL: a command of one word. */
 const fhir_ctl_command_t *fhir_ctl_find(const char *first, const char *second, apr_pool_t *pool);
 void fhir_ctl_help(const fhir_ctl_command_t *command); /* NULL: all commands */
+/* 0: there is no such group of commands. */
+int fhir_ctl_help_group(const char *group);
 /* Splits what follows the command's words, by its syntax. */
 fhir_error_t *fhir_ctl_parse(fhir_ctl_t *ctl, int count, const char *const *words) FHIR_MUST_CHECK;
 const char *fhir_ctl_option(const fhir_ctl_t *ctl, const char *name); /* NULL: not given */

@@ -31,7 +31,7 @@ static int tell(const fhir_error_t *error)
 {
     char reason[256] = "";
     char hints[2048] = "";
-    if (error->status != APR_SUCCESS) {
+    if (error->status != APR_SUCCESS && error->status != APR_EGENERAL) { /* that one says nothing */
         apr_strerror(error->status, reason, sizeof(reason));
     }
     if (error->expression && !strstr(error->public_text, error->expression)) {
@@ -54,6 +54,9 @@ static int help(int count, const char *const *words, apr_pool_t *pool)
     const fhir_ctl_command_t *command = NULL;
     if (count > 0) {
         command = fhir_ctl_find(words[0], count > 1 ? words[1] : NULL, pool);
+        if (!command && count == 1 && fhir_ctl_help_group(words[0])) {
+            return FHIR_CTL_OK;
+        }
         if (!command) {
             return misused("There is no such command.");
         }

@@ -28,6 +28,20 @@ static void print_all(void)
          "refused (explain).");
 }
 
+/* "store" stands for all the commands that begin with it. */
+int fhir_ctl_help_group(const char *group)
+{
+    size_t length = strlen(group);
+    int count = 0;
+    for (const fhir_ctl_command_t *command = fhir_ctl_commands; command->name; command++) {
+        if (strncmp(command->name, group, length) == 0 && command->name[length] == ' ') {
+            printf("fhirbinctl %s %s\n    %s\n", command->name, command->syntax, command->summary);
+            count++;
+        }
+    }
+    return count;
+}
+
 void fhir_ctl_help(const fhir_ctl_command_t *command)
 {
     if (!command) {

@@ -7,16 +7,22 @@ static int httpd_level(fhir_log_level_t level)
     return (int)level & APLOG_LEVELMASK;
 }
 
+/* For the system's general error APR has only the words that there is nothing to say. */
+static apr_status_t telling(apr_status_t status)
+{
+    return status == APR_EGENERAL ? APR_SUCCESS : status;
+}
+
 static void write_server_line(void *baton, fhir_log_level_t level, apr_status_t status, const char *text)
 {
     const server_rec *s = baton;
-    ap_log_error(APLOG_MARK, httpd_level(level), status, s, "fhir_binary: %s", text);
+    ap_log_error(APLOG_MARK, httpd_level(level), telling(status), s, "fhir_binary: %s", text);
 }
 
 static void write_request_line(void *baton, fhir_log_level_t level, apr_status_t status, const char *text)
 {
     const request_rec *r = baton;
-    ap_log_rerror(APLOG_MARK, httpd_level(level), status, r, "fhir_binary: %s", text);
+    ap_log_rerror(APLOG_MARK, httpd_level(level), telling(status), r, "fhir_binary: %s", text);
 }
 
 static fhir_log_level_t core_level(int level)

@@ -21,4 +21,4 @@ memory-stores: ## The same with content in radosgw, then in Azurite (13 GiB belo
 	@dev/install-deps.sh check
 	@$(MAKE) --no-print-directory all
 	@FHIR_TEST_S3_OBJECTSTORE=bluestore FHIR_TEST_STORE=s3-http FHIR_MEMORY_FORMS=1 sh tests/servers/with.sh radosgw -- $(PYTHON) bench/memory.py
-	@FHIR_TEST_STORE=azure FHIR_MEMORY_FORMS=1 sh tests/servers/with.sh azurite -- $(PYTHON) bench/memory.py
+	@FHIR_TEST_STORE=azure FHIR_TEST_STORE_OPTIONS="stall_timeout=10min request_timeout=10min" FHIR_MEMORY_FORMS=1 sh tests/servers/with.sh azurite -- $(PYTHON) bench/memory.py

@@ -6,9 +6,12 @@ set -u
 one() { # label, wrapper, program
     output=$(mktemp)
     trap 'rm -f "$output"' EXIT
+    started=$(date +%s)
     # shellcheck disable=SC2086
     timeout "${FHIR_TEST_TIMEOUT:-300}" $2 "$3" >"$output" 2>&1
     result=$?
+    seconds=$(($(date +%s) - started))
+    [ "$seconds" -lt 10 ] || echo "($(basename "$3"): $seconds s)"
     if [ "$result" -eq 0 ]; then
         grep ': [0-9]* passed, [0-9]* failed$' "$output"
     else

@@ -171,6 +171,37 @@ static int is_before(const fhir_store_catalog_t *catalog, const char *name, int 
     return i < count;
 }
 
+/* The first of the stores that wraps this one. */
+static const fhir_open_store_t *wrapper_of(const fhir_store_catalog_t *catalog, const char *name)
+{
+    int i;
+    for (i = 0; i < catalog->stores->nelts; i++) {
+        const fhir_open_store_t *store = STORE_AT(catalog, i);
+        const char *inner;
+        int index;
+        for (index = 0; store->plugin->wraps && (inner = store->plugin->wraps(store->config, index)) != NULL; index++) {
+            if (strcmp(inner, name) == 0) {
+                return store;
+            }
+        }
+    }
+    return NULL;
+}
+
+/* What two stores keep in one, each would take for its own. */
+static fhir_error_t *check_wrapped_once(const fhir_store_catalog_t *catalog, const fhir_open_store_t *store,
+                                        const char *inner, apr_pool_t *pool)
+{
+    const fhir_open_store_t *first = wrapper_of(catalog, inner);
+    if (first == store) {
+        return NULL;
+    }
+    return fhir_error_public(pool, FHIR_ERROR_INVALID,
+                             "FhirBinaryStore %s wraps the store '%s', which '%s' wraps already. Give each a store of "
+                             "its own, for instance the same bucket with another prefix.",
+                             store->name, inner, first->name);
+}
+
 fhir_error_t *fhir_store_check_wrapping(const fhir_store_catalog_t *catalog, apr_pool_t *pool)
 {
     int i;
@@ -185,6 +216,7 @@ fhir_error_t *fhir_store_check_wrapping(const fhir_store_catalog_t *catalog, apr
                                          "Define '%s' in a line above, or correct the name.",
                                          store->name, inner, inner);
             }
+            FHIR_TRY(check_wrapped_once(catalog, store, inner, pool));
         }
     }
     return NULL;

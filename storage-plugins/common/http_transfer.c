@@ -43,6 +43,12 @@ static fhir_error_code_t code_of(const fhir_http_transfer_t *transfer)
     }
 }
 
+/* What the operator may do about it. */
+static const char *advice_on(fhir_error_code_t code)
+{
+    return code == FHIR_ERROR_DENIED ? "; name the authority that signed its certificate with ca_file=" : "";
+}
+
 static const char *public_text_of(fhir_error_code_t code)
 {
     switch (code) {
@@ -60,9 +66,9 @@ static fhir_error_t *failure(const fhir_http_transfer_t *transfer, apr_pool_t *p
     fhir_error_code_t code = code_of(transfer);
     const char *said = transfer->said[0] ? transfer->said : curl_easy_strerror(transfer->result);
     fhir_error_t *error =
-        fhir_error_create(pool, code, APR_EGENERAL, public_text_of(code), "%s %s: %s%s (curl %d)", transfer->method,
+        fhir_error_create(pool, code, APR_EGENERAL, public_text_of(code), "%s %s: %s%s (curl %d)%s", transfer->method,
                           transfer->origin, transfer->unusable ? "the answer is no good: " : "",
-                          transfer->unusable ? transfer->unusable : said, (int)transfer->result);
+                          transfer->unusable ? transfer->unusable : said, (int)transfer->result, advice_on(code));
     error->retry = code == FHIR_ERROR_DENIED || transfer->unusable ? FHIR_RETRY_NO : FHIR_RETRY_YES;
     return error;
 }

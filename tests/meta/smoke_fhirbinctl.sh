@@ -41,6 +41,8 @@ value() {
 }
 
 expect 0 'store orphans' help
+expect 0 '^fhirbinctl store verify ' help store
+expect 2 'no such command' help stor
 expect 0 '^fhirbinctl client create --project' help client create
 expect 0 'schema [0-9]' version
 expect 2 'no such command' nonsense

@@ -295,6 +295,21 @@ static void test_wrapping_a_later_store(void)
     FHIR_ASSERT_ERROR(FHIR_ERROR_INVALID, fhir_store_open_all(catalog, pool));
 }
 
+static void test_wrapping_a_store_twice(void)
+{
+    static const char *const inner[] = {"name=inner"};
+    static const char *const outer[] = {"name=>one"};
+    fhir_store_catalog_t *catalog = new_catalog();
+    fhir_error_t *error;
+    FHIR_ASSERT_OK(fhir_store_define(catalog, "one", "test", inner, 1));
+    FHIR_ASSERT_OK(fhir_store_define(catalog, "two", "test", outer, 1));
+    FHIR_ASSERT_OK(fhir_store_define(catalog, "three", "test", outer, 1));
+    error = fhir_store_check_wrapping(catalog, pool);
+    FHIR_ASSERT_ERROR(FHIR_ERROR_INVALID, error);
+    CU_ASSERT_PTR_NOT_NULL(
+        strstr(error->public_text, "FhirBinaryStore three wraps the store 'one', which 'two' wraps already"));
+}
+
 static void test_locators(void)
 {
     fhir_open_store_t *store = new_store();
@@ -736,6 +751,7 @@ static const fhir_unit_test_t tests[] = {
     {"definitions", test_definitions},
     {"open in order, close backwards", test_open_in_order_close_backwards},
     {"wrapping a later store", test_wrapping_a_later_store},
+    {"wrapping a store twice", test_wrapping_a_store_twice},
     {"locators", test_locators},
     {"write and commit", test_write_and_commit},
     {"failed write aborts once", test_failed_write_aborts_once},

@@ -10,6 +10,8 @@ import secrets
 from pathlib import Path
 
 KIND = os.environ.get("FHIR_TEST_STORE", "filesystem")
+# More options of the stores s3-http and azure.
+OPTIONS = os.environ.get("FHIR_TEST_STORE_OPTIONS", "")
 
 
 def needed(name):
@@ -76,13 +78,13 @@ class Store:
 
     def _s3(self):
         if self.kind == "s3-http":
-            return ["s3"], [s3_line("main", self.prefix)]
+            return ["s3"], [s3_line("main", self.prefix, more=OPTIONS)]
         return ["s3"], [s3_line("main", self.prefix, needed("FHIR_TEST_S3_TLS_ENDPOINT"),
                                 f"ca_file={needed('FHIR_TEST_CA_FILE')}")]
 
     def _azure(self):
         if self.kind == "azure":
-            return ["azure"], [azure_line("main", self.prefix)]
+            return ["azure"], [azure_line("main", self.prefix, more=OPTIONS)]
         return ["azure"], [azure_line("main", self.prefix, needed("FHIR_TEST_AZURE_TLS_ENDPOINT"),
                                       f"ca_file={needed('FHIR_TEST_CA_FILE')}")]
 
