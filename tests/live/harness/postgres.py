@@ -8,6 +8,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from . import libpq
+
 REPOSITORY = Path(__file__).resolve().parents[3]
 # In memory where that is possible: these tests make and drop many databases.
 PLACE = "/dev/shm" if os.access("/dev/shm", os.W_OK | os.X_OK) else None
@@ -86,7 +88,4 @@ class Postgres:
 
     def query(self, conninfo, statement):
         """Rows as lists of text."""
-        done = subprocess.run(["psql", "-X", "-q", "-A", "-t", "-F", "\x1f", "-v", "ON_ERROR_STOP=1", "-d", conninfo,
-                               "-c", statement], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
-        assert done.returncode == 0, done.stderr.decode()
-        return [line.split("\x1f") for line in done.stdout.decode().splitlines()]
+        return libpq.query(conninfo, statement)
