@@ -13,9 +13,9 @@ tests="tests/live/test_200_create.py tests/live/test_210_read.py tests/live/test
 status=0
 for store in ${FHIR_TEST_STORES:-s3 azure libs3 encrypted mirror}; do
     # shellcheck disable=SC2086
-    FHIR_TEST_STORE=$store sh tests/pytest.sh "live-$store" -n 4 --dist loadfile $tests ${PYTEST:-} || status=1
+    FHIR_TEST_STORE=$store sh tests/pytest.sh "live-$store" -n 6 --dist loadfile $tests ${PYTEST:-} || status=1
 done
 # What only object stores have: redirects, faults, several nodes on one of them, moving there.
 # shellcheck disable=SC2086
-sh tests/pytest.sh live-object-store -n 4 --dist load -m object_store tests/live ${PYTEST:-} || status=1
+sh tests/pytest.sh live-object-store -n 8 --dist load -m object_store tests/live ${PYTEST:-} || status=1
 exit $status
