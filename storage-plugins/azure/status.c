@@ -8,6 +8,7 @@ typedef struct meaning_t {
     const char *code;
     fhir_error_code_t meaning;
     const char *public_text;
+    const char *advice; /* for the log, or NULL */
 } meaning_t;
 
 static const char misconfigured[] = "The store is not usable as configured. Tell the operator of this server.";
@@ -18,32 +19,36 @@ static const char damaged[] = "The content was damaged on its way to the store; 
 
 /* Where the status alone would mean something else. */
 static const meaning_t meanings[] = {
-    {"ContainerNotFound", FHIR_ERROR_DENIED, misconfigured},
-    {"ContainerDisabled", FHIR_ERROR_DENIED, misconfigured},
-    {"ContainerBeingDeleted", FHIR_ERROR_UNAVAILABLE, misconfigured},
-    {"AccountIsDisabled", FHIR_ERROR_DENIED, misconfigured},
-    {"AccountBeingCreated", FHIR_ERROR_UNAVAILABLE, misconfigured},
-    {"BlobImmutableDueToPolicy", FHIR_ERROR_DENIED, kept},
-    {"LeaseIdMissing", FHIR_ERROR_DENIED, kept},
-    {"LeaseAlreadyPresent", FHIR_ERROR_DENIED, kept},
-    {"BlobArchived", FHIR_ERROR_UNSUPPORTED, "The object is archived and can't be read. Tell the operator."},
-    {"BlobBeingRehydrated", FHIR_ERROR_UNAVAILABLE, "The object comes back from the archive; try again later."},
-    {"BlobUsesCustomerSpecifiedEncryption", FHIR_ERROR_DENIED, misconfigured},
-    {"BlobDoesNotUseCustomerSpecifiedEncryption", FHIR_ERROR_DENIED, misconfigured},
-    {"BlobCustomerSpecifiedEncryptionMismatch", FHIR_ERROR_DENIED, misconfigured},
-    {"BlobAlreadyExists", FHIR_ERROR_EXISTS, exists},
-    {"BlobOverwritten", FHIR_ERROR_EXISTS, exists},
-    {"ConditionNotMet", FHIR_ERROR_EXISTS, exists},
-    {"TargetConditionNotMet", FHIR_ERROR_EXISTS, exists},
-    {"UnauthorizedBlobOverwrite", FHIR_ERROR_EXISTS, exists},
-    {"InvalidBlockList", FHIR_ERROR_UNAVAILABLE, interrupted},
-    {"BlockCountExceedsLimit", FHIR_ERROR_UNAVAILABLE, interrupted},
-    {"Md5Mismatch", FHIR_ERROR_CORRUPT, damaged},
-    {"Crc64Mismatch", FHIR_ERROR_CORRUPT, damaged},
-    {"OperationTimedOut", FHIR_ERROR_UNAVAILABLE, "The store did not answer in time; try again."},
-    {"InternalError", FHIR_ERROR_UNAVAILABLE, "The store is overloaded or unreachable; try again."},
-    {"RequestBodyTooLarge", FHIR_ERROR_TOO_LARGE, "The content is larger than the store can keep."},
-    {"BlockListTooLong", FHIR_ERROR_TOO_LARGE, "The content is larger than the store can keep."},
+    {"ContainerNotFound", FHIR_ERROR_DENIED, misconfigured, "create the container, or correct container= and account="},
+    {"ContainerDisabled", FHIR_ERROR_DENIED, misconfigured, "the container is disabled"},
+    {"ContainerBeingDeleted", FHIR_ERROR_UNAVAILABLE, misconfigured,
+     "somebody has deleted the container: correct container="},
+    {"AccountIsDisabled", FHIR_ERROR_DENIED, misconfigured, "the storage account is disabled"},
+    {"AccountBeingCreated", FHIR_ERROR_UNAVAILABLE, misconfigured, "the storage account is being created"},
+    {"BlobImmutableDueToPolicy", FHIR_ERROR_DENIED, kept, "an immutability policy or a legal hold forbids it"},
+    {"LeaseIdMissing", FHIR_ERROR_DENIED, kept, "somebody holds a lease of the blob"},
+    {"LeaseAlreadyPresent", FHIR_ERROR_DENIED, kept, "somebody holds a lease of the blob"},
+    {"BlobArchived", FHIR_ERROR_UNSUPPORTED, "The object is archived and can't be read. Tell the operator.", NULL},
+    {"BlobBeingRehydrated", FHIR_ERROR_UNAVAILABLE, "The object comes back from the archive; try again later.", NULL},
+    {"BlobUsesCustomerSpecifiedEncryption", FHIR_ERROR_DENIED, misconfigured,
+     "it was written with a customer-provided key or an encryption scope that this store has not"},
+    {"BlobDoesNotUseCustomerSpecifiedEncryption", FHIR_ERROR_DENIED, misconfigured,
+     "it was written without the key or the encryption scope of this store"},
+    {"BlobCustomerSpecifiedEncryptionMismatch", FHIR_ERROR_DENIED, misconfigured,
+     "it was written with another key or encryption scope"},
+    {"BlobAlreadyExists", FHIR_ERROR_EXISTS, exists, NULL},
+    {"BlobOverwritten", FHIR_ERROR_EXISTS, exists, NULL},
+    {"ConditionNotMet", FHIR_ERROR_EXISTS, exists, NULL},
+    {"TargetConditionNotMet", FHIR_ERROR_EXISTS, exists, NULL},
+    {"UnauthorizedBlobOverwrite", FHIR_ERROR_EXISTS, exists, NULL},
+    {"InvalidBlockList", FHIR_ERROR_UNAVAILABLE, interrupted, NULL},
+    {"BlockCountExceedsLimit", FHIR_ERROR_UNAVAILABLE, interrupted, NULL},
+    {"Md5Mismatch", FHIR_ERROR_CORRUPT, damaged, NULL},
+    {"Crc64Mismatch", FHIR_ERROR_CORRUPT, damaged, NULL},
+    {"OperationTimedOut", FHIR_ERROR_UNAVAILABLE, "The store did not answer in time; try again.", NULL},
+    {"InternalError", FHIR_ERROR_UNAVAILABLE, "The store is overloaded or unreachable; try again.", NULL},
+    {"RequestBodyTooLarge", FHIR_ERROR_TOO_LARGE, "The content is larger than the store can keep.", NULL},
+    {"BlockListTooLong", FHIR_ERROR_TOO_LARGE, "The content is larger than the store can keep.", NULL},
 };
 
 const char *azure_code(const fhir_http_response_t *response)
@@ -80,6 +85,9 @@ fhir_error_t *azure_status_error(const fhir_http_response_t *response, const azu
         if (!strcmp(code, meanings[i].code)) {
             error->code = meanings[i].meaning;
             error->public_text = meanings[i].public_text;
+            if (meanings[i].advice) {
+                error->detail = apr_pstrcat(pool, error->detail, ": ", meanings[i].advice, NULL);
+            }
             if (error->retry == FHIR_RETRY_NO && error->code == FHIR_ERROR_UNAVAILABLE) {
                 error->retry = FHIR_RETRY_YES;
             }

@@ -278,6 +278,19 @@ static void test_codes_have_meanings(void)
     }
 }
 
+static void test_the_log_says_what_to_do(void)
+{
+    fhir_error_t *error;
+    begin_script();
+    expect("HEAD ", REFUSAL("404 Not Found", "ContainerNotFound"));
+    open_store(NULL, NULL);
+    error = stat_object();
+    CU_ASSERT_FATAL(error != NULL);
+    CU_ASSERT_PTR_NOT_NULL(strstr(error->detail, "ContainerNotFound: create the container, or correct container="));
+    CU_ASSERT_PTR_NULL(strstr(error->public_text, "container"));
+    end_script();
+}
+
 static void says(const char *answer, const char *part)
 {
     fhir_error_t *error;
@@ -759,6 +772,7 @@ static const fhir_unit_test_t tests[] = {
     {"useless token answers", test_useless_token_answers},
     {"busy is tried again", test_busy_is_tried_again},
     {"codes have meanings", test_codes_have_meanings},
+    {"the log says what to do", test_the_log_says_what_to_do},
     {"health says what to do", test_health_says_what_to_do},
     {"Put Blob is conditional", test_put_blob_is_conditional},
     {"an existing object is kept", test_existing_object_is_kept},
