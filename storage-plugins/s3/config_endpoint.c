@@ -66,6 +66,10 @@ static fhir_error_t *parse_endpoint(parsed_endpoint_t *parsed, const char *optio
     if (length > 0 && parsed->host[length - 1] == '/') {
         parsed->host[length - 1] = '\0';
     }
+    if (strpbrk(parsed->host, "/?#")) {
+        return bad_endpoint(option, value,
+                            "has a path: name the bucket with bucket=, what comes before keys with prefix=", pool);
+    }
     colon = strrchr(parsed->host, ':');
     parsed->port = 0;
     if (colon && !strchr(colon, ']')) {

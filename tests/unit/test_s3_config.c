@@ -173,6 +173,8 @@ static void test_mistakes(void)
         {"endpoint=https://[::1", "endpoint="},
         {"endpoint=https://s3_example?x", "endpoint="},
         {"public_endpoint=files.example", "public_endpoint="},
+        {"endpoint=https://s3.example/files", "bucket="},
+        {"endpoint=https://s3.example:9000/files/", "prefix="},
         {"addressing=host", "addressing=host"},
         {"addressing=virtual endpoint=http://127.0.0.1:9000", "IP address"},
         {"addressing=virtual endpoint=http://[::1]:9000", "IP address"},
