@@ -12,6 +12,9 @@
 #define IDLE_CONNECTIONS_MAX 1024
 /* Most servers close after a minute at the latest. */
 #define IDLE_AT_MOST apr_time_from_sec(60)
+/* A server that closes in the moment when we send would lose an upload whose first bytes are gone; few close so early.
+ */
+#define UNREPEATABLE_AFTER_AT_MOST apr_time_from_sec(4)
 /* With ten uploads and ten downloads at once these are nearly all of our memory. Larger ones are not faster. */
 #define RECEIVE_BUFFER 65536L
 #define ANSWER_BUFFER 16384L /* for who wants only a short answer */
@@ -163,13 +166,14 @@ static fhir_http_connection_t *take_out(fhir_http_client_t *client, int place)
 }
 
 /* The one used last is the likeliest to be alive. If it is not, libcurl notices and connects anew. */
-fhir_http_connection_t *fhir_http_connection_take(fhir_http_client_t *client, const char *origin)
+fhir_http_connection_t *fhir_http_connection_take(fhir_http_client_t *client, const char *origin, int repeatable)
 {
+    apr_time_t since = repeatable ? 0 : apr_time_now() - UNREPEATABLE_AFTER_AT_MOST;
     fhir_http_connection_t *found = NULL;
     int place;
     pthread_mutex_lock(&client->mutex);
     for (place = client->idle_count - 1; place >= 0 && !found; place--) {
-        if (!strcmp(client->idle[place]->origin, origin)) {
+        if (!strcmp(client->idle[place]->origin, origin) && client->idle[place]->idle_since >= since) {
             found = take_out(client, place);
         }
     }

@@ -303,7 +303,7 @@ static fhir_error_t *prepare(fhir_http_transfer_t *transfer, const fhir_http_req
     FHIR_TRY(cut_url(transfer, request->url, pool));
     FHIR_TRY(add_headers(&transfer->headers, request->headers, pool));
     transfer->method = strdup(request->method);
-    transfer->connection = fhir_http_connection_take(transfer->client, transfer->origin);
+    transfer->connection = fhir_http_connection_take(transfer->client, transfer->origin, length <= 0 || request->body);
     transfer->easy = curl_easy_init();
     if (!transfer->method || !transfer->connection || !transfer->easy ||
         !fhir_http_client_options(transfer->client, transfer->easy, transfer->streamed) ||

@@ -73,8 +73,9 @@ struct fhir_http_transfer_t {
 };
 
 /* ---- http_client.c ---- */
-/* An idle connection to that origin, or a fresh one. NULL: no memory. */
-fhir_http_connection_t *fhir_http_connection_take(fhir_http_client_t *client, const char *origin);
+/* An idle connection to that origin, or a fresh one. NULL: no memory. `repeatable`: the request may be sent again if
+ * the connection turns out to be dead. */
+fhir_http_connection_t *fhir_http_connection_take(fhir_http_client_t *client, const char *origin, int repeatable);
 void fhir_http_connection_keep(fhir_http_client_t *client, fhir_http_connection_t *connection);
 void fhir_http_connection_close(fhir_http_connection_t *connection);
 apr_interval_time_t fhir_http_stall_timeout(const fhir_http_client_t *client);

@@ -211,6 +211,26 @@ static void test_an_upload_on_a_dying_idle_connection(void)
     end();
 }
 
+static void test_an_upload_takes_no_connection_that_was_idle_for_long(void)
+{
+    fhir_http_transfer_t *transfer;
+    fhir_http_request_t asked;
+    fhir_http_response_t response;
+    begin();
+    FHIR_ASSERT_OK(get(&response, "/hello"));
+    apr_sleep(apr_time_from_msec(4100));
+    FHIR_ASSERT_OK(get(&response, "/hello"));
+    CU_ASSERT_EQUAL(atomic_load(&server->connections), 1);
+    apr_sleep(apr_time_from_msec(4100));
+    asked = request("PUT", "/sink");
+    FHIR_ASSERT_OK(fhir_http_upload_begin(&transfer, client, &asked, 50000, &call));
+    FHIR_ASSERT_OK(send_pattern(transfer, 0, 50000, 50000));
+    FHIR_ASSERT_OK(fhir_http_upload_finish(&response, transfer, SMALL, &call));
+    assert_answer(&response, 200, "50000 right");
+    CU_ASSERT_EQUAL(atomic_load(&server->connections), 2);
+    end();
+}
+
 static void test_an_upload_that_lost_bytes_already_given_fails(void)
 {
     fhir_http_transfer_t *transfer;
@@ -431,6 +451,7 @@ static const fhir_unit_test_t tests[] = {
     {"a_closed_idle_connection_does_no_harm", test_a_closed_idle_connection_does_no_harm},
     {"a_request_that_an_idle_connection_lost_is_sent_again", test_a_request_that_an_idle_connection_lost_is_sent_again},
     {"an_upload_on_a_dying_idle_connection", test_an_upload_on_a_dying_idle_connection},
+    {"an_upload_takes_no_connection_that_was_idle_for_long", test_an_upload_takes_no_connection_that_was_idle_for_long},
     {"an_upload_that_lost_bytes_already_given_fails", test_an_upload_that_lost_bytes_already_given_fails},
     {"refused_connection_is_unavailable", test_refused_connection_is_unavailable},
     {"no_idle_connections_works_too", test_no_idle_connections_works_too},
