@@ -181,6 +181,19 @@ fhir_error_t *azure_finish_blocks(fhir_writer_t *writer, const fhir_store_call_t
     return NULL;
 }
 
+/* The server may store a block that it has in whole when its connection is gone already, and then nobody removes it. */
+void azure_await_blocks(fhir_writer_t *writer, const fhir_store_call_t *call)
+{
+    fhir_error_t *error = NULL;
+    while (!error && writer->oldest < writer->block_count) {
+        azure_block_t *block = &writer->blocks[writer->oldest % writer->store->config->parallel_blocks];
+        if (!block->transfer || block->remaining > 0) {
+            break;
+        }
+        error = finish_oldest(writer, call);
+    }
+}
+
 void azure_end_blocks(fhir_writer_t *writer)
 {
     int i;

@@ -154,6 +154,7 @@ void azure_writer_abort(fhir_writer_t *writer, const fhir_store_call_t *call)
     if (writer->state == AZURE_WRITER_DONE) {
         return;
     }
+    azure_await_blocks(writer, &cleanup);
     azure_end_blocks(writer);
     if (writer->state == AZURE_WRITER_UNCERTAIN) {
         remove_if_ours(writer, &cleanup);

@@ -71,6 +71,8 @@ fhir_error_t *azure_stream_blocks(fhir_writer_t *writer, const char *bytes, apr_
 fhir_error_t *azure_put_gathered(fhir_writer_t *writer, const fhir_store_call_t *call) FHIR_MUST_CHECK;
 /* Waits for all answers. */
 fhir_error_t *azure_finish_blocks(fhir_writer_t *writer, const fhir_store_call_t *call) FHIR_MUST_CHECK;
+/* Waits for the answers to blocks that were sent in whole. */
+void azure_await_blocks(fhir_writer_t *writer, const fhir_store_call_t *call);
 /* Ends all that is under way. */
 void azure_end_blocks(fhir_writer_t *writer);
 /* Base64 of writer and number; all have AZURE_BLOCK_ID_LENGTH characters. `id` has room for a NUL, too. */

@@ -17,5 +17,5 @@ for store in ${FHIR_TEST_STORES:-s3 azure libs3 encrypted mirror}; do
 done
 # What only object stores have: redirects, faults, several nodes on one of them, moving there.
 # shellcheck disable=SC2086
-sh tests/pytest.sh live-object-store -n 8 --dist load -m object_store tests/live ${PYTEST:-} || status=1
+sh tests/pytest.sh live-object-store -n 4 --dist load -m object_store tests/live ${PYTEST:-} || status=1
 exit $status

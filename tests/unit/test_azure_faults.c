@@ -285,9 +285,7 @@ static void test_the_log_says_what_to_do(void)
     expect("HEAD ", REFUSAL("404 Not Found", "ContainerNotFound"));
     open_store(NULL, NULL);
     error = stat_object();
-    CU_ASSERT_FATAL(error != NULL);
-    CU_ASSERT_PTR_NOT_NULL(strstr(error->detail, "ContainerNotFound: create the container, or correct container="));
-    CU_ASSERT_PTR_NULL(strstr(error->public_text, "container"));
+    CU_ASSERT(error && strstr(error->detail, "ContainerNotFound: create the container, or correct container="));
     end_script();
 }
 

@@ -114,8 +114,7 @@ static void *APR_THREAD_FUNC hash_often(apr_thread_t *thread, void *data)
     int i;
     (void)thread;
     for (i = 0; i < 8; i++) {
-        uploader->right +=
-            hash(uploader->hashers, most - (apr_size_t)i * 1000, (apr_size_t)(5000 + 7777 * i), i % 2);
+        uploader->right += hash(uploader->hashers, most - (apr_size_t)i * 1000, (apr_size_t)(5000 + 7777 * i), i % 2);
     }
     return NULL;
 }
