@@ -171,6 +171,11 @@ static int is_before(const fhir_store_catalog_t *catalog, const char *name, int 
     return i < count;
 }
 
+static const char *wrapped_by(const fhir_open_store_t *store, int index)
+{
+    return store->plugin->wraps ? store->plugin->wraps(store->config, index) : NULL;
+}
+
 /* The first of the stores that wraps this one. */
 static const fhir_open_store_t *wrapper_of(const fhir_store_catalog_t *catalog, const char *name)
 {
@@ -179,7 +184,7 @@ static const fhir_open_store_t *wrapper_of(const fhir_store_catalog_t *catalog, 
         const fhir_open_store_t *store = STORE_AT(catalog, i);
         const char *inner;
         int index;
-        for (index = 0; store->plugin->wraps && (inner = store->plugin->wraps(store->config, index)) != NULL; index++) {
+        for (index = 0; (inner = wrapped_by(store, index)) != NULL; index++) {
             if (strcmp(inner, name) == 0) {
                 return store;
             }
@@ -209,7 +214,7 @@ fhir_error_t *fhir_store_check_wrapping(const fhir_store_catalog_t *catalog, apr
         const fhir_open_store_t *store = STORE_AT(catalog, i);
         const char *inner;
         int index;
-        for (index = 0; store->plugin->wraps && (inner = store->plugin->wraps(store->config, index)) != NULL; index++) {
+        for (index = 0; (inner = wrapped_by(store, index)) != NULL; index++) {
             if (!is_before(catalog, inner, i)) {
                 return fhir_error_public(pool, FHIR_ERROR_INVALID,
                                          "FhirBinaryStore %s wraps the store '%s', which is not defined before it. "
