@@ -11,8 +11,8 @@ each chunk costs, which is the default without TLS.
 
 An object store has machines of its own, so here it gets half of the processors, and httpd and client get the other
 half, for ours and for the peer. With FHIR_BENCH_APART=0 all share all: then what httpd uses is taken from the store, and
-the ratio tells how many processors there are. Words on the command line choose measurements by substring (`bench/stores.py "s3 PUT 10 MiB"`). Run it below
-tests/servers/with.sh radosgw azurite.
+the ratio tells how many processors there are. Words on the command line choose measurements by substring
+(`bench/stores.py "s3 PUT 10 MiB"`). Run it below tests/servers/with.sh radosgw azurite.
 """
 import base64
 import datetime

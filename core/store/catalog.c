@@ -171,33 +171,35 @@ static int is_before(const fhir_store_catalog_t *catalog, const char *name, int 
     return i < count;
 }
 
-static const char *wrapped_by(const fhir_open_store_t *store, int index)
+/* The name of a store that this one wraps; NULL after the last. */
+static const char *inner_of(const fhir_open_store_t *store, int index)
 {
     return store->plugin->wraps ? store->plugin->wraps(store->config, index) : NULL;
 }
 
-/* The first of the stores that wraps this one. */
-static const fhir_open_store_t *wrapper_of(const fhir_store_catalog_t *catalog, const char *name)
+static int does_wrap(const fhir_open_store_t *store, const char *name)
+{
+    const char *inner = NULL;
+    int index;
+    for (index = 0; (inner = inner_of(store, index)) != NULL && strcmp(inner, name) != 0; index++) {
+    }
+    return inner != NULL;
+}
+
+/* The first store that wraps `name`, which one does. */
+static const fhir_open_store_t *first_wrapper_of(const fhir_store_catalog_t *catalog, const char *name)
 {
     int i;
-    for (i = 0; i < catalog->stores->nelts; i++) {
-        const fhir_open_store_t *store = STORE_AT(catalog, i);
-        const char *inner;
-        int index;
-        for (index = 0; (inner = wrapped_by(store, index)) != NULL; index++) {
-            if (strcmp(inner, name) == 0) {
-                return store;
-            }
-        }
+    for (i = 0; !does_wrap(STORE_AT(catalog, i), name); i++) {
     }
-    return NULL;
+    return STORE_AT(catalog, i);
 }
 
 /* What two stores keep in one, each would take for its own. */
 static fhir_error_t *check_wrapped_once(const fhir_store_catalog_t *catalog, const fhir_open_store_t *store,
                                         const char *inner, apr_pool_t *pool)
 {
-    const fhir_open_store_t *first = wrapper_of(catalog, inner);
+    const fhir_open_store_t *first = first_wrapper_of(catalog, inner);
     if (first == store) {
         return NULL;
     }
@@ -214,7 +216,7 @@ fhir_error_t *fhir_store_check_wrapping(const fhir_store_catalog_t *catalog, apr
         const fhir_open_store_t *store = STORE_AT(catalog, i);
         const char *inner;
         int index;
-        for (index = 0; (inner = wrapped_by(store, index)) != NULL; index++) {
+        for (index = 0; (inner = inner_of(store, index)) != NULL; index++) {
             if (!is_before(catalog, inner, i)) {
                 return fhir_error_public(pool, FHIR_ERROR_INVALID,
                                          "FhirBinaryStore %s wraps the store '%s', which is not defined before it. "

@@ -92,9 +92,14 @@ fhir_error_t *azure_check_received(azure_block_t *block, fhir_writer_t *writer, 
     return NULL;
 }
 
+static azure_block_t *oldest_block(fhir_writer_t *writer)
+{
+    return &writer->blocks[writer->oldest % writer->store->config->parallel_blocks];
+}
+
 static fhir_error_t *finish_oldest(fhir_writer_t *writer, const fhir_store_call_t *call)
 {
-    azure_block_t *block = &writer->blocks[writer->oldest % writer->store->config->parallel_blocks];
+    azure_block_t *block = oldest_block(writer);
     fhir_store_call_t inner = azure_bounded(writer->store, call);
     fhir_http_response_t response = {0};
     fhir_http_transfer_t *transfer = block->transfer;
@@ -144,7 +149,7 @@ static fhir_error_t *send_piece(azure_block_t *block, fhir_writer_t *writer, con
 static fhir_error_t *hear_refusals(fhir_writer_t *writer, const fhir_store_call_t *call)
 {
     while (writer->oldest < writer->block_count) {
-        azure_block_t *block = &writer->blocks[writer->oldest % writer->store->config->parallel_blocks];
+        azure_block_t *block = oldest_block(writer);
         if (!fhir_http_upload_answered(block->transfer)) {
             break;
         }
@@ -186,7 +191,7 @@ void azure_await_blocks(fhir_writer_t *writer, const fhir_store_call_t *call)
 {
     fhir_error_t *error = NULL;
     while (!error && writer->oldest < writer->block_count) {
-        azure_block_t *block = &writer->blocks[writer->oldest % writer->store->config->parallel_blocks];
+        azure_block_t *block = oldest_block(writer);
         if (!block->transfer || block->remaining > 0) {
             break;
         }

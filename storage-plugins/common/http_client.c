@@ -12,8 +12,7 @@
 #define IDLE_CONNECTIONS_MAX 1024
 /* Most servers close after a minute at the latest. */
 #define IDLE_AT_MOST apr_time_from_sec(60)
-/* A server that closes in the moment when we send would lose an upload whose first bytes are gone; few close so early.
- */
+/* A server that closes in the moment when we send loses an upload whose first bytes are gone. Few close so early. */
 #define UNREPEATABLE_AFTER_AT_MOST apr_time_from_sec(4)
 /* With ten uploads and ten downloads at once these are nearly all of our memory. Larger ones are not faster. */
 #define RECEIVE_BUFFER 65536L

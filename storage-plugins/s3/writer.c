@@ -1,6 +1,6 @@
 /* Writing an object. The last block is always held back, so that nothing is complete at the server before commit:
  *   up to 64 KiB               one PutObject with the hash of the body signed
- *   announced, not too large   one PutObject, streamed
+ *   up to multipart_threshold  one PutObject, streamed, if the length is announced
  *   announced and larger       multipart, streamed
  *   not announced              a spool file; one PutObject if all of it is one part, else multipart */
 #include "s3.h"

@@ -1,8 +1,6 @@
 # Unit tests under valgrind: no invalid access, no uninitialised value, no definite leak.
 # needs: servers
 $MAKE -s unit-programs || exit 1
-# The system's authorities, which no test needs, take a second of each store that is opened here.
-export SSL_CERT_FILE=/dev/null SSL_CERT_DIR=/nonexistent
 export FHIR_TEST_VALGRIND=1
 # shellcheck disable=SC2046
 sh tests/programs.sh unit-valgrind \
