@@ -17,6 +17,8 @@ static void register_hooks(apr_pool_t *pool)
     ap_hook_child_stopping(fhir_httpd_child_stopping, NULL, NULL, APR_HOOK_MIDDLE);
 #endif
 
+    /* Large uploads are read in large blocks. */
+    ap_hook_insert_network_bucket(fhir_httpd_insert_network_bucket, NULL, NULL, APR_HOOK_MIDDLE);
     /* Signatures leave the request line before the scoreboard and the logs see it. */
     ap_hook_post_read_request(fhir_httpd_hide_secrets, NULL, NULL, APR_HOOK_REALLY_FIRST);
     /* Our paths are claimed before modules that map them to files or proxies. */

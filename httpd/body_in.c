@@ -45,6 +45,12 @@ static fhir_error_t *map_status(fhir_brigade_body_t *body, apr_status_t status)
                      "The request body can't be read: its Content-Length or its chunks are malformed.");
 }
 
+/* Where the length is not announced a large body is likelier than a small one. */
+static apr_off_t left(const fhir_brigade_body_t *body)
+{
+    return body->body.length < 0 ? PIECE : body->body.length - body->received;
+}
+
 /* An own time limit between two reads; the connection gets its old one back. HTTP/2 streams have their own way. */
 static apr_status_t get_brigade(fhir_brigade_body_t *body, apr_read_type_e block, apr_off_t length)
 {
@@ -55,9 +61,11 @@ static apr_status_t get_brigade(fhir_brigade_body_t *body, apr_read_type_e block
     apr_status_t status;
     if (socket && apr_socket_timeout_get(socket, &old) == APR_SUCCESS) {
         apr_socket_timeout_set(socket, body->timeout);
+        fhir_httpd_expect(r->connection, left(body));
     }
     status = ap_get_brigade(r->input_filters, body->brigade, AP_MODE_READBYTES, block, length);
     if (socket) {
+        fhir_httpd_expect(r->connection, 0);
         apr_socket_timeout_set(socket, old);
     }
     body->waited += apr_time_now() - start;

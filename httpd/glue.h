@@ -84,6 +84,8 @@ void fhir_httpd_child_init(apr_pool_t *pchild, server_rec *s);
 void fhir_httpd_child_stopping(apr_pool_t *pchild, int graceful);
 /* httpd stops, and soon loses patience with what still runs in this child. */
 int fhir_httpd_is_ending(void);
+/* Does this process have any application? */
+int fhir_httpd_serves(void);
 /* NULL if it could not be opened in this child. */
 fhir_app_t *fhir_httpd_app(const server_rec *s);
 
@@ -135,6 +137,11 @@ int fhir_httpd_hide_secrets(request_rec *r);
 int fhir_httpd_translate_name(request_rec *r);
 int fhir_httpd_map_to_storage(request_rec *r);
 int fhir_httpd_type_checker(request_rec *r);
+
+/* network_bucket.c */
+apr_status_t fhir_httpd_insert_network_bucket(conn_rec *c, apr_bucket_brigade *brigade, apr_socket_t *socket);
+/* So many bytes are known to come; 0: it is not known. Not for streams of HTTP/2. */
+void fhir_httpd_expect(conn_rec *c, apr_off_t length);
 
 /* request_in.c, body_in.c */
 fhir_request_t *fhir_httpd_request(request_rec *r, const fhir_settings_t *settings);

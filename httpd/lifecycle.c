@@ -14,6 +14,7 @@
 
 /* The applications of this process, by slot. Written once, in child_init, before there are threads. */
 static fhir_app_t **apps;
+static int app_count;
 /* When this child was told to end at once, in microseconds; 0: not yet. */
 static atomic_int_least64_t ending;
 
@@ -123,8 +124,8 @@ void fhir_httpd_child_init(apr_pool_t *pchild, server_rec *s)
 {
     apr_pool_t *pool = fhir_httpd_child_pool(pchild);
     server_rec *main_server = s;
-    int slots = count_slots(s);
-    apps = apr_pcalloc(pchild, sizeof(fhir_app_t *) * (apr_size_t)(slots + 1));
+    app_count = count_slots(s);
+    apps = apr_pcalloc(pchild, sizeof(fhir_app_t *) * (apr_size_t)(app_count + 1));
     if (!pool) {
         ap_log_error(APLOG_MARK, APLOG_CRIT, APR_ENOMEM, s, "fhir_binary: no memory to start with");
         return;
@@ -148,6 +149,11 @@ void fhir_httpd_child_init(apr_pool_t *pchild, server_rec *s)
         fhir_httpd_background_start(pchild, s, server, apps[server->slot], log);
     }
     fhir_httpd_audit_watch(pchild, main_server);
+}
+
+int fhir_httpd_serves(void)
+{
+    return app_count > 0;
 }
 
 fhir_app_t *fhir_httpd_app(const server_rec *s)
