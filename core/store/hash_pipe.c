@@ -1,4 +1,6 @@
-/* Blocks of uploads: a few threads hash those of large ones, in order within each upload. */
+/* Blocks of uploads: a few threads hash those of large ones, in order within each upload. They are in no hurry, so that
+ * a store has the bytes early: blocks wait for them in a reserve that all uploads share, and hashing uses the time in
+ * which the store works. Who waits for a block does what the threads have not begun. */
 #include "hash_pipe.h"
 
 #include <apr_thread_cond.h>
@@ -6,25 +8,38 @@
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define INLINE_UP_TO ((apr_size_t)512 * 1024) /* below that another thread costs more than it gives */
-#define BLOCK_COUNT 4
+#define OWN_BLOCKS 4
+#define RESERVE_BLOCKS 48
 #define THREADS_MAX 8
+#define NICENESS 10
+
+typedef struct block_t {
+    struct block_t *next;
+    int borrowed; /* from the reserve */
+    char bytes[];
+} block_t;
 
 struct fhir_hash_pipe_t {
     fhir_hashers_t *hashers;
     fhir_digest_t *digest;
     apr_pool_t *pool;
-    apr_size_t room;           /* of the first block: less than FHIR_HASH_BLOCK if the upload is known to be small */
-    char *blocks[BLOCK_COUNT]; /* block n is n % BLOCK_COUNT; each is allocated when it is needed */
-    apr_size_t filled;         /* bytes in the block that the caller fills: number `submitted` */
-    apr_size_t inlined;        /* bytes hashed in the caller's thread, up to INLINE_UP_TO */
+    apr_size_t room;    /* of the blocks: less than FHIR_HASH_BLOCK if the upload is known to be small */
+    block_t *filling;   /* NULL: the next byte needs one */
+    apr_size_t filled;  /* bytes in it */
+    apr_size_t inlined; /* bytes hashed in the caller's thread, up to INLINE_UP_TO */
+    int own_count;      /* blocks of its own pool */
     int threaded;
     /* Guarded by the hashers' mutex. */
-    unsigned submitted;
-    unsigned hashed;
-    int queued; /* in the queue or in the hands of a thread */
+    block_t *first; /* full, to be hashed */
+    block_t *last;
+    block_t *hashed; /* to be filled again */
+    int queued;
+    int busy;    /* somebody hashes */
+    int awaited; /* by the caller: a thread stops after this block */
     fhir_hash_pipe_t *next;
 };
 
@@ -38,6 +53,9 @@ struct fhir_hashers_t {
     int ending;
     fhir_hash_pipe_t *first;
     fhir_hash_pipe_t *last;
+    apr_pool_t *reserve_pool; /* only used under the mutex */
+    block_t *reserve;
+    int reserve_made;
 };
 
 static void lock(fhir_hashers_t *hashers)
@@ -50,7 +68,104 @@ static void unlock(fhir_hashers_t *hashers)
     apr_thread_mutex_unlock(hashers->mutex);
 }
 
-/* ---- the threads ---- */
+/* ---- blocks ---- */
+
+static block_t *new_block(apr_size_t room, apr_pool_t *pool)
+{
+    block_t *block = apr_palloc(pool, sizeof(*block) + room);
+    block->next = NULL;
+    block->borrowed = 0;
+    return block;
+}
+
+static block_t *pop(block_t **list)
+{
+    block_t *block = *list;
+    if (block) {
+        *list = block->next;
+        block->next = NULL;
+    }
+    return block;
+}
+
+static void push(block_t **list, block_t *block)
+{
+    block->next = *list;
+    *list = block;
+}
+
+static block_t *borrow(fhir_hashers_t *hashers)
+{
+    block_t *block = pop(&hashers->reserve);
+    if (!block && hashers->reserve_made < RESERVE_BLOCKS) {
+        block = new_block(FHIR_HASH_BLOCK, hashers->reserve_pool);
+        block->borrowed = 1;
+        hashers->reserve_made++;
+    }
+    return block;
+}
+
+static void give_back(fhir_hashers_t *hashers, block_t **list)
+{
+    block_t *kept = NULL;
+    block_t *block;
+    while ((block = pop(list)) != NULL) {
+        push(block->borrowed ? &hashers->reserve : &kept, block);
+    }
+    *list = kept;
+}
+
+static void append(fhir_hash_pipe_t *pipe, block_t *block)
+{
+    if (pipe->last) {
+        pipe->last->next = block;
+    } else {
+        pipe->first = block;
+    }
+    pipe->last = block;
+}
+
+/* ---- hashing: all of it called and left with the mutex held ---- */
+
+/* The mutex is free in between. */
+static void hash_first(fhir_hashers_t *hashers, fhir_hash_pipe_t *pipe)
+{
+    block_t *block = pop(&pipe->first);
+    pipe->last = pipe->first ? pipe->last : NULL;
+    pipe->busy = 1;
+    unlock(hashers);
+    fhir_digest_update(pipe->digest, block->bytes, FHIR_HASH_BLOCK);
+    lock(hashers);
+    pipe->busy = 0;
+    push(&pipe->hashed, block);
+}
+
+/* By the caller, who needs it: a thread has less of the processor. */
+static void hash_one_more(fhir_hashers_t *hashers, fhir_hash_pipe_t *pipe)
+{
+    if (!pipe->busy) {
+        hash_first(hashers, pipe);
+        return;
+    }
+    pipe->awaited = 1;
+    while (pipe->busy) {
+        apr_thread_cond_wait(hashers->done, hashers->mutex);
+    }
+    pipe->awaited = 0;
+}
+
+static void queue_pipe(fhir_hashers_t *hashers, fhir_hash_pipe_t *pipe)
+{
+    pipe->queued = 1;
+    pipe->next = NULL;
+    if (hashers->last) {
+        hashers->last->next = pipe;
+    } else {
+        hashers->first = pipe;
+    }
+    hashers->last = pipe;
+    apr_thread_cond_signal(hashers->work);
+}
 
 static fhir_hash_pipe_t *take_pipe(fhir_hashers_t *hashers)
 {
@@ -60,34 +175,53 @@ static fhir_hash_pipe_t *take_pipe(fhir_hashers_t *hashers)
         if (!hashers->first) {
             hashers->last = NULL;
         }
+        pipe->queued = 0;
     }
     return pipe;
 }
 
-/* Called and left with the mutex held; free while hashing. */
-static void hash_blocks(fhir_hashers_t *hashers, fhir_hash_pipe_t *pipe)
+static void unqueue_pipe(fhir_hashers_t *hashers, fhir_hash_pipe_t *pipe)
 {
-    while (pipe->hashed != pipe->submitted) {
-        const char *block = pipe->blocks[pipe->hashed % BLOCK_COUNT];
-        unlock(hashers);
-        fhir_digest_update(pipe->digest, block, FHIR_HASH_BLOCK);
-        lock(hashers);
-        pipe->hashed++;
+    fhir_hash_pipe_t *before = NULL;
+    fhir_hash_pipe_t *at = hashers->first;
+    if (!pipe->queued) {
+        return;
+    }
+    while (at != pipe) {
+        before = at;
+        at = at->next;
+    }
+    if (before) {
+        before->next = pipe->next;
+    } else {
+        hashers->first = pipe->next;
+    }
+    hashers->last = hashers->last == pipe ? before : hashers->last;
+    pipe->queued = 0;
+}
+
+/* ---- the threads ---- */
+
+/* After `awaited` the caller goes on, and queues the pipe again. */
+static void hash_pipe(fhir_hashers_t *hashers, fhir_hash_pipe_t *pipe)
+{
+    while (pipe->first && !pipe->busy && !pipe->awaited) {
+        hash_first(hashers, pipe);
         apr_thread_cond_broadcast(hashers->done);
     }
-    pipe->queued = 0;
-    apr_thread_cond_broadcast(hashers->done);
 }
 
 static void *run_hasher(void *data)
 {
     fhir_hashers_t *hashers = data;
-    fhir_hash_pipe_t *pipe;
+#ifdef __linux__ /* where it is of this thread only */
+    (void)setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + NICENESS);
+#endif
     lock(hashers);
-    /* What is queued is hashed even at the end: somebody waits for it. */
-    while ((pipe = take_pipe(hashers)) != NULL || !hashers->ending) {
+    while (!hashers->ending) {
+        fhir_hash_pipe_t *pipe = take_pipe(hashers);
         if (pipe) {
-            hash_blocks(hashers, pipe);
+            hash_pipe(hashers, pipe);
         } else {
             apr_thread_cond_wait(hashers->work, hashers->mutex);
         }
@@ -151,6 +285,9 @@ fhir_error_t *fhir_hashers_create(fhir_hashers_t **hashers, apr_pool_t *pool)
     if (status == APR_SUCCESS) {
         status = apr_thread_cond_create(&made->done, pool);
     }
+    if (status == APR_SUCCESS) {
+        status = apr_pool_create(&made->reserve_pool, pool);
+    }
     if (status != APR_SUCCESS) {
         return fhir_error_create(pool, FHIR_ERROR_INTERNAL, status, "The server could not start.", "hashing threads");
     }
@@ -172,64 +309,80 @@ fhir_error_t *fhir_hash_pipe_create(fhir_hash_pipe_t **pipe, fhir_hashers_t *has
     made->pool = pool;
     made->room = expected_length >= 0 && expected_length < (apr_off_t)FHIR_HASH_BLOCK ? (apr_size_t)expected_length
                                                                                       : FHIR_HASH_BLOCK;
+    made->threaded = hashers && expected_length > (apr_off_t)INLINE_UP_TO && threads_ready(hashers);
     *pipe = made;
     return NULL;
 }
 
-static void queue_pipe(fhir_hashers_t *hashers, fhir_hash_pipe_t *pipe)
+/* The caller has stored what it was given, so that all hashed blocks are free. */
+static block_t *next_shared_block(fhir_hashers_t *hashers, fhir_hash_pipe_t *pipe)
 {
-    pipe->queued = 1;
-    pipe->next = NULL;
-    if (hashers->last) {
-        hashers->last->next = pipe;
-    } else {
-        hashers->first = pipe;
+    block_t *block;
+    lock(hashers);
+    block = pop(&pipe->hashed);
+    block = block ? block : borrow(hashers);
+    while (!block) {
+        hash_one_more(hashers, pipe);
+        block = pop(&pipe->hashed);
     }
-    hashers->last = pipe;
-    apr_thread_cond_signal(hashers->work);
+    give_back(hashers, &pipe->hashed);
+    unlock(hashers);
+    return block;
 }
 
-/* Hands the filled block over; afterwards there is a free one to fill. */
-static void submit_block(fhir_hash_pipe_t *pipe)
+static block_t *next_block(fhir_hash_pipe_t *pipe)
+{
+    block_t *block;
+    if (pipe->own_count == OWN_BLOCKS) {
+        return next_shared_block(pipe->hashers, pipe);
+    }
+    block = pipe->threaded ? NULL : pop(&pipe->hashed);
+    if (!block) {
+        block = new_block(pipe->room, pipe->pool);
+        pipe->own_count++;
+    }
+    return block;
+}
+
+static void submit_block(fhir_hash_pipe_t *pipe, block_t *block)
 {
     fhir_hashers_t *hashers = pipe->hashers;
     lock(hashers);
-    pipe->submitted++;
-    if (!pipe->queued) {
+    append(pipe, block);
+    if (!pipe->queued && !pipe->busy) {
         queue_pipe(hashers, pipe);
-    }
-    while (pipe->submitted - pipe->hashed == BLOCK_COUNT) {
-        apr_thread_cond_wait(hashers->done, hashers->mutex);
     }
     unlock(hashers);
 }
 
-static void hash_block(fhir_hash_pipe_t *pipe, const char *block)
+static void hash_block(fhir_hash_pipe_t *pipe, block_t *block)
 {
     if (!pipe->threaded && pipe->hashers && pipe->inlined >= INLINE_UP_TO) {
         pipe->threaded = threads_ready(pipe->hashers);
     }
     if (pipe->threaded) {
-        submit_block(pipe);
+        submit_block(pipe, block);
         return;
     }
-    fhir_digest_update(pipe->digest, block, FHIR_HASH_BLOCK);
+    fhir_digest_update(pipe->digest, block->bytes, FHIR_HASH_BLOCK);
+    push(&pipe->hashed, block);
     pipe->inlined += pipe->inlined < INLINE_UP_TO ? FHIR_HASH_BLOCK : 0;
 }
 
 apr_size_t fhir_hash_pipe_add(const char **block, fhir_hash_pipe_t *pipe, const void *data, apr_size_t length)
 {
-    char **filling = &pipe->blocks[pipe->submitted % BLOCK_COUNT];
-    apr_size_t room = pipe->room - pipe->filled;
-    apr_size_t taken = length < room ? length : room;
+    apr_size_t taken;
     *block = NULL;
-    *filling = *filling ? *filling : apr_palloc(pipe->pool, pipe->room);
-    memcpy(*filling + pipe->filled, data, taken);
+    pipe->filling = pipe->filling ? pipe->filling : next_block(pipe);
+    taken = length < pipe->room - pipe->filled ? length : pipe->room - pipe->filled;
+    memcpy(pipe->filling->bytes + pipe->filled, data, taken);
     pipe->filled += taken;
     if (pipe->filled == FHIR_HASH_BLOCK) {
+        block_t *full = pipe->filling;
+        pipe->filling = NULL;
         pipe->filled = 0;
-        *block = *filling;
-        hash_block(pipe, *block);
+        *block = full->bytes;
+        hash_block(pipe, full);
     }
     return taken;
 }
@@ -237,17 +390,38 @@ apr_size_t fhir_hash_pipe_add(const char **block, fhir_hash_pipe_t *pipe, const 
 const char *fhir_hash_pipe_rest(apr_size_t *length, const fhir_hash_pipe_t *pipe)
 {
     *length = pipe->filled;
-    return pipe->filled ? pipe->blocks[pipe->submitted % BLOCK_COUNT] : "";
+    return pipe->filled ? pipe->filling->bytes : "";
 }
 
+/* Blocks that nobody has hashed yet stay so. */
 void fhir_hash_pipe_stop(fhir_hash_pipe_t *pipe)
 {
+    fhir_hashers_t *hashers = pipe->hashers;
     if (!pipe->threaded) {
         return;
     }
+    lock(hashers);
+    unqueue_pipe(hashers, pipe);
+    pipe->awaited = 1;
+    while (pipe->busy) {
+        apr_thread_cond_wait(hashers->done, hashers->mutex);
+    }
+    if (pipe->filling) {
+        push(&pipe->hashed, pipe->filling);
+    }
+    give_back(hashers, &pipe->first);
+    give_back(hashers, &pipe->hashed);
+    unlock(hashers);
+    pipe->filling = NULL;
+    pipe->filled = 0;
+    pipe->threaded = 0;
+}
+
+static void hash_all(fhir_hash_pipe_t *pipe)
+{
     lock(pipe->hashers);
-    while (pipe->queued) {
-        apr_thread_cond_wait(pipe->hashers->done, pipe->hashers->mutex);
+    while (pipe->first || pipe->busy) {
+        hash_one_more(pipe->hashers, pipe);
     }
     unlock(pipe->hashers);
 }
@@ -256,9 +430,11 @@ const fhir_digest_t *fhir_hash_pipe_finish(fhir_hash_pipe_t *pipe)
 {
     apr_size_t length;
     const char *rest = fhir_hash_pipe_rest(&length, pipe);
-    fhir_hash_pipe_stop(pipe);
+    if (pipe->threaded) {
+        hash_all(pipe);
+    }
     fhir_digest_update(pipe->digest, rest, length);
-    pipe->filled = 0;
     fhir_digest_finish(pipe->digest);
+    fhir_hash_pipe_stop(pipe);
     return pipe->digest;
 }

@@ -192,35 +192,46 @@ static fhir_error_t *take_digests(fhir_written_t *written, fhir_object_writer_t 
     return NULL;
 }
 
-/* The store says that it is durable, but with another length: what it made must not stay visible. */
-static fhir_error_t *refuse_committed(fhir_object_writer_t *writer, apr_off_t length)
+static fhir_error_t *check_committed(const fhir_object_writer_t *writer, apr_off_t length)
+{
+    if (length == writer->size) {
+        return NULL;
+    }
+    return fhir_error_create(
+        writer->pool, FHIR_ERROR_CORRUPT, APR_SUCCESS, "The store did not keep the content as it was sent; try again.",
+        "store %s committed %" APR_OFF_T_FMT " bytes of %" APR_OFF_T_FMT, writer->store->name, length, writer->size);
+}
+
+/* What the store has made durable must not stay if it is not good. */
+static fhir_error_t *remove_committed(fhir_error_t *reason, fhir_object_writer_t *writer)
 {
     fhir_store_call_t call = writer->bridge.call;
     int existed;
-    fhir_error_t *ignored;
     call.deadline = apr_time_now() + ABORT_TIMEOUT;
-    ignored = writer->store->plugin->remove(&existed, writer->store->store, writer->locator, &call);
-    return fhir_error_create(writer->pool, FHIR_ERROR_CORRUPT, APR_SUCCESS,
-                             "The store did not keep the content as it was sent; try again.",
-                             "store %s committed %" APR_OFF_T_FMT " bytes of %" APR_OFF_T_FMT "%s", writer->store->name,
-                             length, writer->size, ignored ? " and did not remove them" : "");
+    if (writer->store->plugin->remove(&existed, writer->store->store, writer->locator, &call)) {
+        reason->detail = apr_psprintf(writer->pool, "%s; it could not be removed", reason->detail);
+    }
+    return reason;
 }
 
 static fhir_error_t *commit(fhir_written_t *written, fhir_object_writer_t *writer, apr_interval_time_t time)
 {
     fhir_object_info_t info = {0};
+    fhir_error_t *error;
     FHIR_TRY(check_room(writer, 0));
     if (writer->expected_length >= 0 && writer->size != writer->expected_length) {
         return wrong_length(writer, "fewer");
     }
     FHIR_TRY(write_rest(writer));
-    FHIR_TRY(take_digests(written, writer));
     info.struct_size = sizeof(info);
     writer->bridge.call.deadline = time ? apr_time_now() + time + apr_time_from_sec(writer->size / COMMIT_RATE) : 0;
     FHIR_TRY(fhir_store_check_call(&writer->bridge.call));
     FHIR_TRY(fhir_store_explain(writer->store->plugin->writer_commit(&info, writer->writer, &writer->bridge.call),
                                 writer->store, "writer_commit", writer->pool));
-    return info.length == writer->size ? NULL : refuse_committed(writer, info.length);
+    /* Only now, so that blocks are hashed while the store makes them durable. */
+    error = check_committed(writer, info.length);
+    error = error ? error : take_digests(written, writer);
+    return error ? remove_committed(error, writer) : NULL;
 }
 
 fhir_error_t *fhir_object_commit(fhir_written_t *written, fhir_object_writer_t *writer, apr_interval_time_t time)
