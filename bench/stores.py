@@ -2,15 +2,15 @@
 """make bench-stores: content through this module beside the same object store asked directly, in the same run.
 
 Peer and ours alternate, round by round; printed is the median of the round-by-round ratios: above 1.0 we are faster. The
-peer is the store's own signed URL, for the same object (GET) or for one of the same size (PUT). 100 KiB goes over
-FHIR_BENCH_CONNECTIONS keep-alive connections for FHIR_BENCH_SECONDS; larger ones are transfers by curl, one after the
-other. `redirect` is our signed URL, which answers 307 and is followed to the store. Below each line stands what one
+peer is the store's own signed URL, for the same object (GET) or for one of the same size (PUT). 100 KiB and 10 MiB go
+over FHIR_BENCH_CONNECTIONS keep-alive connections at once, 1 GiB over one; `alone` is one connection with 10 MiB after 10
+MiB, where what we do before and after a transfer is seen best. `redirect` is our signed URL, which answers 307 and is followed to the store. Below each line stands what one
 transfer cost: the processor time of httpd, of the store's processes and of the client. Presigned URLs of S3 leave the
 body out of the signature, so ours does, too (`payload=unsigned`, the default over TLS); `s3-signed` shows what signing
 each chunk costs, which is the default without TLS.
 
-An object store has machines of its own, so here it gets half of the processors, and httpd and client get the other
-half, for ours and for the peer. With FHIR_BENCH_APART=0 all share all: then what httpd uses is taken from the store, and
+An object store has machines of its own, so here it gets half of the processors; httpd, PostgreSQL and client get the
+other half, for ours and for the peer. With FHIR_BENCH_APART=0 all share all: then what httpd uses is taken from the store, and
 the ratio tells how many processors there are. Words on the command line choose measurements by substring
 (`bench/stores.py "s3 PUT 10 MiB"`). Run it below tests/servers/with.sh radosgw azurite.
 """
@@ -18,6 +18,7 @@ import base64
 import datetime
 import hashlib
 import hmac
+import itertools
 import json
 import os
 import resource
@@ -27,6 +28,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 import urllib.parse
 from pathlib import Path
 
@@ -37,7 +39,7 @@ from compare import DurablePostgres, GIB, KIB, MIB, make_file  # noqa: E402
 
 ROUNDS = int(os.environ.get("FHIR_BENCH_ROUNDS", "5"))
 SECONDS = int(os.environ.get("FHIR_BENCH_SECONDS", "3"))
-CONNECTIONS = os.environ.get("FHIR_BENCH_CONNECTIONS", "4")
+CONNECTIONS = int(os.environ.get("FHIR_BENCH_CONNECTIONS", "4"))
 APART = os.environ.get("FHIR_BENCH_APART") != "0" and len(os.sched_getaffinity(0)) > 1
 SIZES = {"100 KiB": 100 * KIB, "10 MiB": 10 * MIB, "1 GiB": GIB}
 FLOOR, REDIRECT_FLOOR = 0.85, 0.95
@@ -155,11 +157,10 @@ class Processors:
         return (self.seconds(self.server.children()), self.seconds(self.store), client.ru_utime + client.ru_stime)
 
     def keep_apart(self):
-        here, there = CPUS[:len(CPUS) // 2], CPUS[len(CPUS) // 2:]
-        for cpus, pids in ((there, self.store), (here, [os.getpid(), self.server.process.pid] + self.server.children())):
-            for pid in pids:
-                subprocess.run(["taskset", "-a", "-c", "-p", ",".join(map(str, cpus)), str(pid)], check=True,
-                               stdout=subprocess.DEVNULL)
+        """All that this process starts is on the other half, see main."""
+        for pid in self.store:
+            subprocess.run(["taskset", "-a", "-c", "-p", ",".join(map(str, CPUS[len(CPUS) // 2:])), str(pid)],
+                           check=True, stdout=subprocess.DEVNULL)
 
 
 class Bench:
@@ -170,32 +171,38 @@ class Bench:
         self.kept = set()
 
     # -- load: each gives the transfers per second, their number, and what they cost --
-    def measured(self, command):
-        before = self.processors.read()
-        text = subprocess.run(command, stdout=subprocess.PIPE, check=True, timeout=LONGEST).stdout.decode()
-        return text, [after - earlier for after, earlier in zip(self.processors.read(), before)]
+    def measured(self, commands):
+        """Runs them at once: what they say, seconds, and the processor's seconds."""
+        before, start = self.processors.read(), time.monotonic()
+        running = [subprocess.Popen(command, stdout=subprocess.PIPE) for command in commands]
+        text = "".join(process.communicate(timeout=LONGEST)[0].decode() for process in running)
+        seconds = time.monotonic() - start
+        assert not any(process.returncode for process in running), text
+        return text, seconds, [after - earlier for after, earlier in zip(self.processors.read(), before)]
 
     def wrk(self, url, headers, script=None):
-        command = ["wrk", "-t", "2", "-c", CONNECTIONS, "-d", f"{SECONDS}s", "--timeout", "30s"]
+        command = ["wrk", "-t", "2", "-c", str(CONNECTIONS), "-d", f"{SECONDS}s", "--timeout", "30s"]
         for name, value in headers.items():
             command += ["-H", f"{name}: {value}"]
-        text, cost = self.measured(command + (["-s", str(script)] if script else []) + [url])
+        text, _, cost = self.measured([command + (["-s", str(script)] if script else []) + [url]])
         assert "Non-2xx" not in text and "Socket errors" not in text, text
         count = int(text.split(" requests in ")[0].split()[-1])
         return float(text.split("Requests/sec:")[1].split()[0]), count, cost
 
-    def curl(self, size, url, headers, method="GET"):
-        """One after the other on one connection. Redirects are followed."""
+    def curl(self, size, urls, headers, method="GET", connections=1):
+        """One after the other on each connection; uploads go to these URLs in turn. Redirects are followed."""
         count = 1 if size >= GIB else 10
-        command = ["curl", "-sS", "-f", "-L", "-w", "%{time_total}\n", "-X", method, "-H", "Expect:"]
+        command = ["curl", "-sS", "-f", "-L", "-X", method, "-H", "Expect:"]
         for name, value in headers.items():
             command += ["-H", f"{name}: {value}"]
-        for _ in range(count):
-            command += (["-T", str(self.directory / str(size))] if method != "GET" else []) + ["-o", "/dev/null", url]
-        text, cost = self.measured(command)
+        body = ["-T", str(self.directory / str(size))] if method != "GET" else []
+        turn = itertools.cycle(urls)
+        commands = [command + [word for _ in range(count) for word in (*body, "-o", "/dev/null", next(turn))]
+                    for _ in range(connections)]
+        _, seconds, cost = self.measured(commands)
         if method != "GET":
             self.forget_uploads()
-        return count / sum(map(float, text.split())), count, cost
+        return count * connections / seconds, count * connections, cost
 
     def upload_script(self, size, method, headers, urls):
         """For wrk: the body, sent to these URLs in turn."""
@@ -255,15 +262,21 @@ end
         ours = self.client.bearer | octets | {"Prefer": "return=minimal"}
         direct = self.peer.headers | octets
         binary = self.server.fhir_base + "Binary"
-        urls = [self.peer.url("PUT", f"direct-{size}-{number}") for number in range(NAMES if size < MIB else 1)]
+        urls = [self.peer.url("PUT", f"direct-{size}-{number}") for number in range(NAMES)]
         if size < MIB:
             posting = self.upload_script(size, "POST", ours, [binary])
             putting = self.upload_script(size, "PUT", direct, urls)
             self.pair(f"PUT {label}", None, lambda: self.wrk(binary, {}, posting), lambda: self.wrk(urls[0], {}, putting))
             self.forget_uploads()
-        else:
-            self.pair(f"PUT {label}", FLOOR, lambda: self.curl(size, binary, ours, "POST"),
-                      lambda: self.curl(size, urls[0], direct, "PUT"))
+            return
+        for name, floor, connections in self.ways(label, size):
+            self.pair(f"PUT {name}", floor, lambda: self.curl(size, [binary], ours, "POST", connections),
+                      lambda: self.curl(size, urls, direct, "PUT", connections))
+
+    @staticmethod
+    def ways(label, size):
+        """Name, floor and connections of each measurement."""
+        return [(label, FLOOR, CONNECTIONS), (label + " alone", None, 1)] if size < GIB else [(label, FLOOR, 1)]
 
     def gets(self, label, size):
         identity = self.put_file(self.directory / str(size))
@@ -273,11 +286,14 @@ end
                                       f"USING (object_key) WHERE v.binary_id = '{identity}'")
         self.kept.add(PREFIX + locator)
         there = self.peer.url("GET", PREFIX + locator)
-        run = self.wrk if size < MIB else lambda url, headers: self.curl(size, url, headers)
-        self.pair(f"GET {label}", None if size < MIB else FLOOR, lambda: run(binary, self.client.bearer),
-                  lambda: run(there, {}))
-        if size >= MIB:
-            self.pair(f"GET {label} redirect", REDIRECT_FLOOR, lambda: run(signed, {}), lambda: run(there, {}))
+        if size < MIB:
+            self.pair(f"GET {label}", None, lambda: self.wrk(binary, self.client.bearer), lambda: self.wrk(there, {}))
+            return
+        for name, floor, connections in self.ways(label, size):
+            self.pair(f"GET {name}", floor, lambda: self.curl(size, [binary], self.client.bearer, "GET", connections),
+                      lambda: self.curl(size, [there], {}, "GET", connections))
+        self.pair(f"GET {label} redirect", REDIRECT_FLOOR, lambda: self.curl(size, [signed], {}),
+                  lambda: self.curl(size, [there], {}))
 
     def put_file(self, path):
         command = ["curl", "-sS", "-f", "-X", "POST", "-T", str(path), "-H", "Content-Type: application/octet-stream",
@@ -297,6 +313,7 @@ end
         extra = "LimitRequestBody 0\nMaxKeepAliveRequests 0\n"
         with httpd.Server(database, directives, extra=extra, processes=1, threads=64) as self.server:
             self.server.keeps_objects = False
+            self.server.store.kind = self.plugin
             self.processors = Processors(self.server, self.peer)
             if APART:
                 self.processors.keep_apart()
@@ -316,6 +333,8 @@ end
 
 
 def main():
+    if APART:
+        os.sched_setaffinity(0, CPUS[:len(CPUS) // 2])
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that servers and files go
     directory = Path(tempfile.mkdtemp(prefix="fhb.", dir=os.environ.get("FHIR_BENCH_DIR")))
     database = DurablePostgres().start()
