@@ -191,7 +191,7 @@ class Bench:
 
     def curl(self, size, urls, headers, method="GET", connections=1):
         """One after the other on each connection; uploads go to these URLs in turn. Redirects are followed."""
-        count = 1 if size >= GIB else 10
+        count = 1 if size >= GIB else 40 if method == "GET" else 10
         command = ["curl", "-sS", "-f", "-L", "-X", method, "-H", "Expect:"]
         for name, value in headers.items():
             command += ["-H", f"{name}: {value}"]
@@ -292,8 +292,9 @@ end
         for name, floor, connections in self.ways(label, size):
             self.pair(f"GET {name}", floor, lambda: self.curl(size, [binary], self.client.bearer, "GET", connections),
                       lambda: self.curl(size, [there], {}, "GET", connections))
-        self.pair(f"GET {label} redirect", REDIRECT_FLOOR, lambda: self.curl(size, [signed], {}),
-                  lambda: self.curl(size, [there], {}))
+        connections = self.ways(label, size)[0][2]
+        self.pair(f"GET {label} redirect", REDIRECT_FLOOR, lambda: self.curl(size, [signed], {}, "GET", connections),
+                  lambda: self.curl(size, [there], {}, "GET", connections))
 
     def put_file(self, path):
         command = ["curl", "-sS", "-f", "-X", "POST", "-T", str(path), "-H", "Content-Type: application/octet-stream",

@@ -2,6 +2,7 @@
  * its deadline and its cancellation at least four times a second. */
 #include "http_transfer.h"
 
+#include <openssl/x509_vfy.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -43,10 +44,19 @@ static fhir_error_code_t code_of(const fhir_http_transfer_t *transfer)
     }
 }
 
-/* What the operator may do about it. */
-static const char *advice_on(fhir_error_code_t code)
+/* What the operator may do about it. A certificate for another host, or of another year, is good for no authority. */
+static const char *advice_on(const fhir_http_transfer_t *transfer)
 {
-    return code == FHIR_ERROR_DENIED ? "; name the authority that signed its certificate with ca_file=" : "";
+    switch (transfer->verified) {
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+    case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+    case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
+    case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
+        return "; name the authority that signed its certificate with ca_file=";
+    default:
+        return "";
+    }
 }
 
 static const char *public_text_of(fhir_error_code_t code)
@@ -68,7 +78,7 @@ static fhir_error_t *failure(const fhir_http_transfer_t *transfer, apr_pool_t *p
     fhir_error_t *error =
         fhir_error_create(pool, code, APR_EGENERAL, public_text_of(code), "%s %s: %s%s (curl %d)%s", transfer->method,
                           transfer->origin, transfer->unusable ? "the answer is no good: " : "",
-                          transfer->unusable ? transfer->unusable : said, (int)transfer->result, advice_on(code));
+                          transfer->unusable ? transfer->unusable : said, (int)transfer->result, advice_on(transfer));
     error->retry = code == FHIR_ERROR_DENIED || transfer->unusable ? FHIR_RETRY_NO : FHIR_RETRY_YES;
     return error;
 }
@@ -344,6 +354,7 @@ fhir_error_t *fhir_http_start(fhir_http_transfer_t **transfer, fhir_http_client_
 static void note_end(fhir_http_transfer_t *transfer, CURLcode result)
 {
     transfer->done = 1;
+    (void)curl_easy_getinfo(transfer->easy, CURLINFO_SSL_VERIFYRESULT, &transfer->verified);
     transfer->result = transfer->answer_was_cut && result == CURLE_WRITE_ERROR ? CURLE_OK : result;
     let_go(transfer, result == CURLE_OK && !transfer->cut_short);
 }

@@ -34,6 +34,7 @@ struct fhir_http_transfer_t {
     int done;        /* libcurl has ended it, with `result` */
     int interrupted; /* a deadline, a cancellation or a stall ended it in the middle */
     CURLcode result;
+    long verified; /* what OpenSSL said of the server's certificate: X509_V_... */
 
     /* Sending. The window is what the caller has lent us until its call returns. */
     const char *window;
