@@ -12,14 +12,16 @@
 #include <unistd.h>
 
 #define INLINE_UP_TO ((apr_size_t)512 * 1024) /* below that another thread costs more than it gives */
-#define OWN_BLOCKS 4
-#define RESERVE_BLOCKS 48
+#define OWN_BLOCKS 1
+#define RESERVE_BLOCKS 12
+#define SLOW apr_time_from_msec(50) /* for a block */
 #define THREADS_MAX 8
 #define NICENESS 10
 
 typedef struct block_t {
     struct block_t *next;
     int borrowed; /* from the reserve */
+    apr_size_t length;
     char bytes[];
 } block_t;
 
@@ -29,8 +31,8 @@ struct fhir_hash_pipe_t {
     apr_pool_t *pool;
     apr_size_t room;    /* of the blocks: less than FHIR_HASH_BLOCK if the upload is known to be small */
     block_t *filling;   /* NULL: the next byte needs one */
-    apr_size_t filled;  /* bytes in it */
-    apr_size_t inlined; /* bytes hashed in the caller's thread, up to INLINE_UP_TO */
+    apr_time_t began;   /* when its first byte came */
+    apr_size_t inlined; /* bytes hashed in the caller's thread, little more than INLINE_UP_TO */
     int own_count;      /* blocks of its own pool */
     int threaded;
     /* Guarded by the hashers' mutex. */
@@ -75,6 +77,7 @@ static block_t *new_block(apr_size_t room, apr_pool_t *pool)
     block_t *block = apr_palloc(pool, sizeof(*block) + room);
     block->next = NULL;
     block->borrowed = 0;
+    block->length = 0;
     return block;
 }
 
@@ -134,7 +137,7 @@ static void hash_first(fhir_hashers_t *hashers, fhir_hash_pipe_t *pipe)
     pipe->last = pipe->first ? pipe->last : NULL;
     pipe->busy = 1;
     unlock(hashers);
-    fhir_digest_update(pipe->digest, block->bytes, FHIR_HASH_BLOCK);
+    fhir_digest_update(pipe->digest, block->bytes, block->length);
     lock(hashers);
     pipe->busy = 0;
     push(&pipe->hashed, block);
@@ -333,7 +336,7 @@ static block_t *next_shared_block(fhir_hashers_t *hashers, fhir_hash_pipe_t *pip
 static block_t *next_block(fhir_hash_pipe_t *pipe)
 {
     block_t *block;
-    if (pipe->own_count == OWN_BLOCKS) {
+    if (pipe->threaded && pipe->own_count >= OWN_BLOCKS) {
         return next_shared_block(pipe->hashers, pipe);
     }
     block = pipe->threaded ? NULL : pop(&pipe->hashed);
@@ -364,33 +367,53 @@ static void hash_block(fhir_hash_pipe_t *pipe, block_t *block)
         submit_block(pipe, block);
         return;
     }
-    fhir_digest_update(pipe->digest, block->bytes, FHIR_HASH_BLOCK);
+    fhir_digest_update(pipe->digest, block->bytes, block->length);
     push(&pipe->hashed, block);
-    pipe->inlined += pipe->inlined < INLINE_UP_TO ? FHIR_HASH_BLOCK : 0;
+    pipe->inlined += pipe->inlined < INLINE_UP_TO ? block->length : 0;
 }
 
-apr_size_t fhir_hash_pipe_add(const char **block, fhir_hash_pipe_t *pipe, const void *data, apr_size_t length)
+static void begin_block(fhir_hash_pipe_t *pipe)
 {
+    pipe->filling = next_block(pipe);
+    pipe->filling->length = 0;
+    pipe->began = apr_time_now();
+}
+
+static int is_full(const fhir_hash_pipe_t *pipe)
+{
+    apr_size_t length = pipe->filling->length;
+    return length == FHIR_HASH_BLOCK || (length % FHIR_HASH_STEP == 0 && apr_time_now() - pipe->began > SLOW);
+}
+
+apr_size_t fhir_hash_pipe_add(const char **block, apr_size_t *block_length, fhir_hash_pipe_t *pipe, const void *data,
+                              apr_size_t length)
+{
+    block_t *filling;
     apr_size_t taken;
+    apr_size_t step;
     *block = NULL;
-    pipe->filling = pipe->filling ? pipe->filling : next_block(pipe);
-    taken = length < pipe->room - pipe->filled ? length : pipe->room - pipe->filled;
-    memcpy(pipe->filling->bytes + pipe->filled, data, taken);
-    pipe->filled += taken;
-    if (pipe->filled == FHIR_HASH_BLOCK) {
-        block_t *full = pipe->filling;
+    *block_length = 0;
+    if (!pipe->filling) {
+        begin_block(pipe);
+    }
+    filling = pipe->filling;
+    step = FHIR_HASH_STEP - filling->length % FHIR_HASH_STEP;
+    taken = length < step ? length : step;
+    memcpy(filling->bytes + filling->length, data, taken);
+    filling->length += taken;
+    if (is_full(pipe)) {
         pipe->filling = NULL;
-        pipe->filled = 0;
-        *block = full->bytes;
-        hash_block(pipe, full);
+        *block = filling->bytes;
+        *block_length = filling->length;
+        hash_block(pipe, filling);
     }
     return taken;
 }
 
 const char *fhir_hash_pipe_rest(apr_size_t *length, const fhir_hash_pipe_t *pipe)
 {
-    *length = pipe->filled;
-    return pipe->filled ? pipe->filling->bytes : "";
+    *length = pipe->filling ? pipe->filling->length : 0;
+    return pipe->filling ? pipe->filling->bytes : "";
 }
 
 /* Blocks that nobody has hashed yet stay so. */
@@ -413,7 +436,6 @@ void fhir_hash_pipe_stop(fhir_hash_pipe_t *pipe)
     give_back(hashers, &pipe->hashed);
     unlock(hashers);
     pipe->filling = NULL;
-    pipe->filled = 0;
     pipe->threaded = 0;
 }
 

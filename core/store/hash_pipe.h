@@ -12,16 +12,20 @@ typedef struct fhir_hash_pipe_t fhir_hash_pipe_t; /* one upload */
 /* Starts no thread before a large upload comes; all are joined when `pool` goes. Call it after fork. */
 fhir_error_t *fhir_hashers_create(fhir_hashers_t **hashers, apr_pool_t *pool) FHIR_MUST_CHECK;
 
-#define FHIR_HASH_BLOCK ((apr_size_t)64 * 1024)
+/* A store gets large blocks, which cost it least; of a slow upload it gets steps, so that its server need not wait. */
+#define FHIR_HASH_BLOCK ((apr_size_t)256 * 1024)
+#define FHIR_HASH_STEP ((apr_size_t)64 * 1024)
 
 /* `hashers` may be NULL: then everything is hashed in the caller's thread. `expected_length`: -1 if not known; no more
  * than that may be added. */
 fhir_error_t *fhir_hash_pipe_create(fhir_hash_pipe_t **pipe, fhir_hashers_t *hashers, unsigned digest_kinds,
                                     apr_off_t expected_length, apr_pool_t *pool) FHIR_MUST_CHECK;
-/* Copies bytes until a block is full, and returns how many. Then *block is that block, of FHIR_HASH_BLOCK bytes, which
- * stay as they are until the next call; else NULL. Waits if the hashing threads are far behind. */
-apr_size_t fhir_hash_pipe_add(const char **block, fhir_hash_pipe_t *pipe, const void *data, apr_size_t length);
-/* What was added after the last full block; it lives until the pipe is stopped. */
+/* Copies bytes until a block is full, and returns how many. Then *block is that block, of *block_length bytes, a
+ * multiple of FHIR_HASH_STEP, which stay as they are until the next call; else NULL. Hashes if the threads are far
+ * behind. */
+apr_size_t fhir_hash_pipe_add(const char **block, apr_size_t *block_length, fhir_hash_pipe_t *pipe, const void *data,
+                              apr_size_t length);
+/* What was added after the last block; it lives until the pipe is stopped. */
 const char *fhir_hash_pipe_rest(apr_size_t *length, const fhir_hash_pipe_t *pipe);
 /* All bytes are hashed; the digest is finished and lives in the pipe's pool. */
 const fhir_digest_t *fhir_hash_pipe_finish(fhir_hash_pipe_t *pipe);

@@ -143,9 +143,10 @@ static fhir_error_t *write_blocks(fhir_object_writer_t *writer, const char *byte
 {
     while (length > 0) {
         const char *block;
-        apr_size_t taken = fhir_hash_pipe_add(&block, writer->hash, bytes, length);
+        apr_size_t block_length;
+        apr_size_t taken = fhir_hash_pipe_add(&block, &block_length, writer->hash, bytes, length);
         if (block) {
-            FHIR_TRY(write_bytes(writer, block, FHIR_HASH_BLOCK));
+            FHIR_TRY(write_bytes(writer, block, block_length));
         }
         bytes += taken;
         length -= taken;

@@ -14,10 +14,10 @@
 #define IDLE_AT_MOST apr_time_from_sec(60)
 /* A server that closes in the moment when we send loses an upload whose first bytes are gone. Few close so early. */
 #define UNREPEATABLE_AFTER_AT_MOST apr_time_from_sec(4)
-/* With ten uploads and ten downloads at once these are nearly all of our memory. Larger ones are not faster. */
-#define RECEIVE_BUFFER 65536L
-#define ANSWER_BUFFER 16384L /* for who wants only a short answer */
-#define SEND_BUFFER 65536L
+/* With ten uploads and ten downloads at once these are much of our memory. */
+#define RECEIVE_BUFFER 65536L /* larger ones are not faster */
+#define ANSWER_BUFFER 16384L  /* for who wants only a short answer */
+#define SEND_BUFFER 262144L   /* the core's blocks: what leaves at once wakes the server once */
 
 struct fhir_http_client_t {
     apr_interval_time_t connect_timeout;

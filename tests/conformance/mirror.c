@@ -601,7 +601,7 @@ static void memory_is_constant(void)
     while (access(copy_of(&object, 0), F_OK)) {
         apr_sleep(apr_time_from_msec(20));
     }
-    CU_ASSERT(resident_bytes() - before < 2 * MEBIBYTE);
+    CU_ASSERT(resident_bytes() - before < 5 * MEBIBYTE); /* three wait for the hashing threads, at most */
 }
 
 /* ---- configuration ---- */

@@ -55,9 +55,10 @@ static void add(apr_size_t *stored, fhir_hash_pipe_t *pipe, apr_size_t length, a
         apr_size_t end = length - at < piece ? length : at + piece;
         while (at < end) {
             const char *block;
-            at += fhir_hash_pipe_add(&block, pipe, bytes + at, end - at);
-            if (block && !memcmp(block, bytes + *stored, FHIR_HASH_BLOCK)) {
-                *stored += FHIR_HASH_BLOCK;
+            apr_size_t block_length;
+            at += fhir_hash_pipe_add(&block, &block_length, pipe, bytes + at, end - at);
+            if (block && block_length % FHIR_HASH_STEP == 0 && !memcmp(block, bytes + *stored, block_length)) {
+                *stored += block_length;
             }
         }
     }
@@ -86,8 +87,8 @@ static int hash(fhir_hashers_t *hashers, apr_size_t length, apr_size_t piece, in
 
 static void test_sizes_and_pieces(void)
 {
-    static const apr_size_t sizes[] = {0,      1,      65535,  65536,   524287,  524288,
-                                       524289, 589824, 589825, 1048576, 2000003, BYTES_MAX};
+    static const apr_size_t sizes[] = {0,      1,      65535,  65536,  262143,  262144,  262145,
+                                       524287, 524288, 524289, 786433, 1048576, 2000003, BYTES_MAX};
     static const apr_size_t pieces[] = {997, 8000, 65536, 131072, 1000000};
     fhir_hashers_t *hashers;
     size_t i;
@@ -101,6 +102,27 @@ static void test_sizes_and_pieces(void)
         CU_ASSERT_TRUE(hash(NULL, sizes[i], 65536, 0));
         CU_ASSERT_TRUE(hash(NULL, sizes[i], 70000, 1));
     }
+}
+
+/* A slow client's bytes go on in steps, so that the store's server does not wait for them. */
+static void test_slow_upload_comes_in_steps(void)
+{
+    fhir_hash_pipe_t *pipe;
+    apr_size_t left;
+    apr_size_t block_length;
+    const char *block;
+    fill_bytes();
+    FHIR_ASSERT_OK(fhir_hash_pipe_create(&pipe, NULL, FHIR_DIGEST_SHA256 | FHIR_DIGEST_SHA1, -1, pool));
+    CU_ASSERT_EQUAL(fhir_hash_pipe_add(&block, &block_length, pipe, bytes, FHIR_HASH_STEP - 1), FHIR_HASH_STEP - 1);
+    CU_ASSERT_PTR_NULL(block);
+    apr_sleep(apr_time_from_msec(60));
+    CU_ASSERT_EQUAL(fhir_hash_pipe_add(&block, &block_length, pipe, bytes + FHIR_HASH_STEP - 1, 2), 1);
+    CU_ASSERT_EQUAL(block_length, FHIR_HASH_STEP);
+    CU_ASSERT_TRUE(block && !memcmp(block, bytes, FHIR_HASH_STEP));
+    CU_ASSERT_EQUAL(fhir_hash_pipe_add(&block, &block_length, pipe, bytes + FHIR_HASH_STEP, 7), 7);
+    CU_ASSERT_PTR_NULL(block);
+    CU_ASSERT_TRUE(!memcmp(fhir_hash_pipe_rest(&left, pipe), bytes + FHIR_HASH_STEP, 7) && left == 7);
+    CU_ASSERT_TRUE(right(fhir_hash_pipe_finish(pipe), FHIR_HASH_STEP + 7, pool));
 }
 
 typedef struct uploader_t {
@@ -158,6 +180,7 @@ static void test_stopped_in_the_middle(void)
 
 static const fhir_unit_test_t tests[] = {
     {"sizes and pieces", test_sizes_and_pieces},
+    {"slow upload comes in steps", test_slow_upload_comes_in_steps},
     {"many uploads at once", test_many_uploads_at_once},
     {"stopped in the middle", test_stopped_in_the_middle},
     {NULL, NULL},
