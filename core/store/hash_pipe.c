@@ -295,8 +295,8 @@ fhir_error_t *fhir_hashers_create(fhir_hashers_t **hashers, apr_pool_t *pool)
         return fhir_error_create(pool, FHIR_ERROR_INTERNAL, status, "The server could not start.", "hashing threads");
     }
     made->threads_wanted = processors < 1 ? 1 : processors > THREADS_MAX ? THREADS_MAX : (int)processors;
-    /* Before the mutex goes. */
-    apr_pool_cleanup_register(pool, made, join_threads, apr_pool_cleanup_null);
+    /* Before the mutex and the reserve go. */
+    apr_pool_pre_cleanup_register(pool, made, join_threads);
     *hashers = made;
     return NULL;
 }
