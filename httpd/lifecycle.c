@@ -12,9 +12,9 @@
 /* What takes no longer is still done when httpd stops. It gives a child some nine seconds in all. */
 #define LAST_WORK apr_time_from_sec(1)
 
-/* The applications of this process, by slot. Written once, in child_init, before there are threads. */
+/* The applications of this process, by slot; NULL if it has none. Written once, in child_init, before there are
+ * threads. */
 static fhir_app_t **apps;
-static int app_count;
 /* When this child was told to end at once, in microseconds; 0: not yet. */
 static atomic_int_least64_t ending;
 
@@ -124,8 +124,8 @@ void fhir_httpd_child_init(apr_pool_t *pchild, server_rec *s)
 {
     apr_pool_t *pool = fhir_httpd_child_pool(pchild);
     server_rec *main_server = s;
-    app_count = count_slots(s);
-    apps = apr_pcalloc(pchild, sizeof(fhir_app_t *) * (apr_size_t)(app_count + 1));
+    int slots = count_slots(s);
+    apps = slots > 0 ? apr_pcalloc(pchild, sizeof(fhir_app_t *) * (apr_size_t)slots) : NULL;
     if (!pool) {
         ap_log_error(APLOG_MARK, APLOG_CRIT, APR_ENOMEM, s, "fhir_binary: no memory to start with");
         return;
@@ -153,7 +153,7 @@ void fhir_httpd_child_init(apr_pool_t *pchild, server_rec *s)
 
 int fhir_httpd_serves(void)
 {
-    return app_count > 0;
+    return apps != NULL;
 }
 
 fhir_app_t *fhir_httpd_app(const server_rec *s)

@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #define INLINE_UP_TO ((apr_size_t)512 * 1024) /* below that another thread costs more than it gives */
-#define OWN_BLOCKS 1
 #define RESERVE_BLOCKS 12
 #define SLOW apr_time_from_msec(50) /* for a block */
 #define THREADS_MAX 8
@@ -33,7 +32,7 @@ struct fhir_hash_pipe_t {
     block_t *filling;   /* NULL: the next byte needs one */
     apr_time_t began;   /* when its first byte came */
     apr_size_t inlined; /* bytes hashed in the caller's thread, little more than INLINE_UP_TO */
-    int own_count;      /* blocks of its own pool */
+    int has_own;        /* a block of its own pool: so it goes on without the reserve */
     int threaded;
     /* Guarded by the hashers' mutex. */
     block_t *first; /* full, to be hashed */
@@ -77,7 +76,6 @@ static block_t *new_block(apr_size_t room, apr_pool_t *pool)
     block_t *block = apr_palloc(pool, sizeof(*block) + room);
     block->next = NULL;
     block->borrowed = 0;
-    block->length = 0;
     return block;
 }
 
@@ -143,18 +141,24 @@ static void hash_first(fhir_hashers_t *hashers, fhir_hash_pipe_t *pipe)
     push(&pipe->hashed, block);
 }
 
-/* By the caller, who needs it: a thread has less of the processor. */
-static void hash_one_more(fhir_hashers_t *hashers, fhir_hash_pipe_t *pipe)
+/* Afterwards no thread has the pipe, until it is queued again. */
+static void await_thread(fhir_hashers_t *hashers, fhir_hash_pipe_t *pipe)
 {
-    if (!pipe->busy) {
-        hash_first(hashers, pipe);
-        return;
-    }
     pipe->awaited = 1;
     while (pipe->busy) {
         apr_thread_cond_wait(hashers->done, hashers->mutex);
     }
     pipe->awaited = 0;
+}
+
+/* By the caller, who needs it: a thread has less of the processor. */
+static void hash_one_more(fhir_hashers_t *hashers, fhir_hash_pipe_t *pipe)
+{
+    if (pipe->busy) {
+        await_thread(hashers, pipe);
+    } else {
+        hash_first(hashers, pipe);
+    }
 }
 
 static void queue_pipe(fhir_hashers_t *hashers, fhir_hash_pipe_t *pipe)
@@ -335,16 +339,11 @@ static block_t *next_shared_block(fhir_hashers_t *hashers, fhir_hash_pipe_t *pip
 
 static block_t *next_block(fhir_hash_pipe_t *pipe)
 {
-    block_t *block;
-    if (pipe->threaded && pipe->own_count >= OWN_BLOCKS) {
-        return next_shared_block(pipe->hashers, pipe);
+    if (!pipe->has_own) {
+        pipe->has_own = 1;
+        return new_block(pipe->room, pipe->pool);
     }
-    block = pipe->threaded ? NULL : pop(&pipe->hashed);
-    if (!block) {
-        block = new_block(pipe->room, pipe->pool);
-        pipe->own_count++;
-    }
-    return block;
+    return pipe->threaded ? next_shared_block(pipe->hashers, pipe) : pop(&pipe->hashed);
 }
 
 static void submit_block(fhir_hash_pipe_t *pipe, block_t *block)
@@ -425,10 +424,7 @@ void fhir_hash_pipe_stop(fhir_hash_pipe_t *pipe)
     }
     lock(hashers);
     unqueue_pipe(hashers, pipe);
-    pipe->awaited = 1;
-    while (pipe->busy) {
-        apr_thread_cond_wait(hashers->done, hashers->mutex);
-    }
+    await_thread(hashers, pipe);
     if (pipe->filling) {
         push(&pipe->hashed, pipe->filling);
     }
