@@ -1,7 +1,6 @@
 """Beside httpd's other modules: compression, HTTP/2, another base path, httpd's own limits."""
 import gzip
 import json
-import subprocess
 import time
 
 from harness import checks, content, httpd, wire
@@ -56,11 +55,7 @@ def test_http2(start, tmp_path):
     (tmp_path / "up").write_bytes(content.noise(5 << 20))
 
     def curl(*words):
-        done = subprocess.run(["curl", "-sS", "--http2-prior-knowledge", "-m", "60", "-w", "%{http_version} %{http_code}",
-                               "-H", "Authorization: Bearer " + who.token, "-o", str(tmp_path / "out"), *words],
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        assert done.returncode == 0, done.stderr
-        return done.stdout.decode(), (tmp_path / "out").read_bytes()
+        return who.curl(tmp_path / "out", "--http2-prior-knowledge", "-w", "%{http_version} %{http_code}", *words)
 
     status, body = curl("-H", "Content-Type: video/mp4", "--data-binary", f"@{tmp_path}/up", server.fhir_base + "Binary")
     assert status == "2 201", (status, body)

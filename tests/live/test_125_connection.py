@@ -29,10 +29,8 @@ def encrypted(postgres, tmp_path_factory):
 
 
 def connect(server, tls):
-    wired = server.connect()
+    wired = wire.Connection("127.0.0.1", server.tls_port if tls else server.port)
     if tls:
-        wired.close()
-        wired = wire.Connection("127.0.0.1", server.tls_port)
         wired.socket = ssl.create_default_context(cafile=server.authority).wrap_socket(
             wired.socket, server_hostname="127.0.0.1")
         wired.file = wired.socket.makefile("rb")
@@ -91,11 +89,7 @@ def test_transfers_over_tls(encrypted, tmp_path, version):
     base = f"https://127.0.0.1:{encrypted.tls_port}/fhir/R4/Binary"
 
     def curl(*words):
-        done = subprocess.run(["curl", "-sS", version, "--cacert", encrypted.authority, "-m", "60", "-w", "%{http_code}",
-                               "-H", "Authorization: Bearer " + encrypted.who.token, "-o", str(tmp_path / "out"),
-                               *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        assert done.returncode == 0, done.stderr
-        return done.stdout.decode(), (tmp_path / "out").read_bytes()
+        return encrypted.who.curl(tmp_path / "out", version, "--cacert", encrypted.authority, "-w", "%{http_code}", *words)
 
     status, body = curl("-H", "Content-Type: video/mp4", "-T", str(tmp_path / "up"), "-X", "POST", base)
     assert status == "201", body

@@ -1,5 +1,6 @@
 """One client of one project: token, and the FHIR requests with its authorisation."""
 import base64
+import subprocess
 import urllib.parse
 
 from . import checks
@@ -53,6 +54,13 @@ class Client:
 
     def json(self, target, headers=None):
         return self.get(target, {"Accept": checks.FHIR_JSON, **(headers or {})})
+
+    def curl(self, out, *words):
+        """By the real curl, for what wire does not speak: what -w prints, and the body, by way of the file `out`."""
+        done = subprocess.run(["curl", "-sS", "-m", "60", "-H", "Authorization: " + self.bearer["Authorization"], "-o",
+                               str(out), *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.decode(), out.read_bytes()
 
     def upload(self, data, content_type="application/octet-stream", headers=None, query=""):
         """Raw create; gives (id, version id)."""
