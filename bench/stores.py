@@ -231,9 +231,8 @@ end
     def is_wanted(self, name):
         return self.only in name and (not self.wanted or any(word in f"{self.name} {name}" for word in self.wanted))
 
-    def any_wanted(self):
-        return any(self.is_wanted(f"{verb} {label}{more}") for verb in ("PUT", "GET") for label in SIZES
-                   for more in ("", " redirect"))
+    def any_wanted(self, *names):
+        return any(self.is_wanted(name + more) for name in names for more in ("", " alone", " redirect"))
 
     def pair(self, name, floor, ours, peer):
         if not self.is_wanted(name):
@@ -274,9 +273,13 @@ end
                       lambda: self.curl(size, urls, direct, "PUT", connections))
 
     @staticmethod
-    def ways(label, size):
+    def at_once(size):
+        return CONNECTIONS if size < GIB else 1
+
+    def ways(self, label, size):
         """Name, floor and connections of each measurement."""
-        return [(label, FLOOR, CONNECTIONS), (label + " alone", None, 1)] if size < GIB else [(label, FLOOR, 1)]
+        alone = [(label + " alone", None, 1)] if size < GIB else []
+        return [(label, FLOOR, self.at_once(size)), *alone]
 
     def gets(self, label, size):
         identity = self.put_file(self.directory / str(size))
@@ -292,7 +295,7 @@ end
         for name, floor, connections in self.ways(label, size):
             self.pair(f"GET {name}", floor, lambda: self.curl(size, [binary], self.client.bearer, "GET", connections),
                       lambda: self.curl(size, [there], {}, "GET", connections))
-        connections = self.ways(label, size)[0][2]
+        connections = self.at_once(size)
         self.pair(f"GET {label} redirect", REDIRECT_FLOOR, lambda: self.curl(size, [signed], {}, "GET", connections),
                   lambda: self.curl(size, [there], {}, "GET", connections))
 
@@ -320,8 +323,7 @@ end
                 self.processors.keep_apart()
             self.client = self.server.project("bench")
             for label, size in SIZES.items():
-                put = self.is_wanted(f"PUT {label}")
-                get = self.is_wanted(f"GET {label}") or self.is_wanted(f"GET {label} redirect")
+                put, get = self.any_wanted(f"PUT {label}"), self.any_wanted(f"GET {label}")
                 path = self.directory / str(size)
                 if (put or get) and not path.exists():
                     make_file(path, size)
@@ -343,7 +345,8 @@ def main():
     try:
         for name in STORES:
             bench = Bench(directory, name, sys.argv[1:])
-            results += bench.run(database) if bench.any_wanted() else []
+            wanted = bench.any_wanted(*(f"{verb} {label}" for verb in ("PUT", "GET") for label in SIZES))
+            results += bench.run(database) if wanted else []
     finally:
         database.discard()
         shutil.rmtree(directory, ignore_errors=True)
