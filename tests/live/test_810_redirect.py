@@ -360,8 +360,9 @@ class Upload:
         return answer
 
     def row(self):
-        """state of the upload and whether its object is known and committed; None: forgotten."""
-        rows = self.server.sql(f"SELECT state FROM fhir_binary.direct_upload WHERE version_id = '{self.version}'")
+        """state of the upload; with a + while somebody has a turn at it; None: forgotten."""
+        rows = self.server.sql("SELECT state || CASE WHEN lease IS NULL THEN '' ELSE '+' END FROM fhir_binary.direct_upload "
+                               f"WHERE version_id = '{self.version}'")
         return rows[0][0] if rows else None
 
     def due(self, expired=False):
@@ -371,6 +372,7 @@ class Upload:
                         f"{more} WHERE version_id = '{self.version}'")
 
     def until(self, state, within=30):
+        """... and no turn: with state 2, what was sent is removed by then."""
         end = time.monotonic() + within
         while self.row() != state:
             assert time.monotonic() < end, (self.row(), self.server.log_text()[-2000:])
