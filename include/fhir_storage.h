@@ -22,7 +22,7 @@
  * VERSIONS. The first four members of fhir_storage_plugin_t never move. The major number must be equal, the plugin's
  * minor at most the host's. Members are only appended.
  *   1.0  first version
- *   1.1  presign, wraps
+ *   1.1  presign, wraps, can_presign
  */
 #ifndef FHIR_STORAGE_H
 #define FHIR_STORAGE_H
@@ -216,6 +216,9 @@ struct fhir_storage_plugin_t {
     /* The name of the store that this one wraps, as configured: the first, second ... for `index` 0, 1 ..., then NULL.
      * So the configuration test tells of a store that `open` would not find. NULL: this plugin wraps nothing. */
     const char *(*wraps)(const fhir_store_config_t *config, int index);
+    /* Do these options let `presign` work for reads (`write` 0), for uploads (`write` 1)? UNSUPPORTED if not; its
+     * public_text names the option in the way. So the configuration test tells. NULL: they always do. */
+    fhir_error_t *(*can_presign)(const fhir_store_config_t *config, int write, apr_pool_t *pool);
 };
 
 /* The one symbol that a plugin exports; it returns a static descriptor. `host` is valid only during this call and says

@@ -129,24 +129,48 @@ fhir_error_t *fhir_set_store_redirect(fhir_settings_t *settings, int count, cons
     return NULL;
 }
 
+/* Do the store's options stand in the way? */
+static fhir_error_t *check_redirect_options(const fhir_settings_t *settings, const fhir_store_redirect_t *redirect)
+{
+    int write;
+    for (write = 0; write <= 1; write++) {
+        fhir_error_t *error = redirect->what & (write ? FHIR_REDIRECT_UPLOAD : FHIR_REDIRECT_READ)
+                                  ? fhir_store_check_presign(settings->catalog, redirect->store, write, settings->pool)
+                                  : NULL;
+        if (error) {
+            return fhir_error_public(settings->pool, FHIR_ERROR_INVALID,
+                                     "FhirBinaryStoreRedirect: clients can't be sent to the store '%s' to %s. %s "
+                                     "Change the store's options, or write %s.",
+                                     redirect->store, write ? "upload" : "read", error->public_text,
+                                     write ? "'read' or 'off'" : "'off'");
+        }
+    }
+    return NULL;
+}
+
+static fhir_error_t *check_redirect(const fhir_settings_t *settings, const fhir_store_redirect_t *redirect)
+{
+    if (!fhir_store_defined(settings->catalog, redirect->store)) {
+        return fhir_error_public(
+            settings->pool, FHIR_ERROR_INVALID, "FhirBinaryStoreRedirect: there is no store '%s'. Write one of: %s.",
+            redirect->store,
+            apr_array_pstrcat(settings->pool, fhir_store_names(settings->catalog, settings->pool), ' '));
+    }
+    if (redirect->what && !fhir_store_can_presign(settings->catalog, redirect->store)) {
+        return fhir_error_public(settings->pool, FHIR_ERROR_INVALID,
+                                 "FhirBinaryStoreRedirect: clients can't be sent to the store '%s', because its "
+                                 "plugin makes no URLs that work without us. Remove the line, or use an object "
+                                 "store (s3, azure).",
+                                 redirect->store);
+    }
+    return check_redirect_options(settings, redirect);
+}
+
 fhir_error_t *fhir_settings_finish_redirects(const fhir_settings_t *settings)
 {
     int i;
     for (i = 0; i < settings->redirects->nelts; i++) {
-        const fhir_store_redirect_t *redirect = &APR_ARRAY_IDX(settings->redirects, i, fhir_store_redirect_t);
-        if (!fhir_store_defined(settings->catalog, redirect->store)) {
-            return fhir_error_public(
-                settings->pool, FHIR_ERROR_INVALID,
-                "FhirBinaryStoreRedirect: there is no store '%s'. Write one of: %s.", redirect->store,
-                apr_array_pstrcat(settings->pool, fhir_store_names(settings->catalog, settings->pool), ' '));
-        }
-        if (redirect->what && !fhir_store_can_presign(settings->catalog, redirect->store)) {
-            return fhir_error_public(settings->pool, FHIR_ERROR_INVALID,
-                                     "FhirBinaryStoreRedirect: clients can't be sent to the store '%s', because its "
-                                     "plugin makes no URLs that work without us. Remove the line, or use an object "
-                                     "store (s3, azure).",
-                                     redirect->store);
-        }
+        FHIR_TRY(check_redirect(settings, &APR_ARRAY_IDX(settings->redirects, i, fhir_store_redirect_t)));
     }
     return NULL;
 }

@@ -13,6 +13,13 @@ int fhir_store_can_presign(const fhir_store_catalog_t *catalog, const char *name
     return store && (store->plugin->capabilities & FHIR_STORAGE_CAN_PRESIGN) != 0;
 }
 
+fhir_error_t *fhir_store_check_presign(const fhir_store_catalog_t *catalog, const char *name, int write,
+                                       apr_pool_t *pool)
+{
+    const fhir_open_store_t *store = fhir_store_find(catalog, name);
+    return store && store->plugin->can_presign ? store->plugin->can_presign(store->config, write, pool) : NULL;
+}
+
 static int is_printable(const char *text, size_t most, char first)
 {
     size_t length = 0;

@@ -91,6 +91,9 @@ fhir_error_t *fhir_store_health(fhir_open_store_t *store, const fhir_call_t *cal
 /* ---- URLs of the store itself ---- */
 /* Can clients of the store with this name fetch and send by its own URLs? Works before the stores are open too. */
 int fhir_store_can_presign(const fhir_store_catalog_t *catalog, const char *name);
+/* UNSUPPORTED if its options are against it, for reads (write 0) or uploads (write 1): the text names the option. */
+fhir_error_t *fhir_store_check_presign(const fhir_store_catalog_t *catalog, const char *name, int write,
+                                       apr_pool_t *pool) FHIR_MUST_CHECK;
 /* A checked URL: http or https, printable, at most 8 KiB; the headers are fit to be sent. UNSUPPORTED if the store
  * can't give one, or can't promise what fhir_storage.h asks for. The caller sets request->struct_size. */
 fhir_error_t *fhir_store_presign(fhir_store_presigned_t *presigned, fhir_open_store_t *store,

@@ -142,6 +142,7 @@ static const fhir_storage_plugin_t azure_plugin = {
     .remove = azure_remove,
     .list = azure_list,
     .presign = azure_presign,
+    .can_presign = azure_can_presign,
 };
 
 FHIR_STORAGE_EXPORT const fhir_storage_plugin_t *fhir_storage_plugin(const fhir_storage_host_t *host);

@@ -227,5 +227,6 @@ const char *azure_sas_query(const azure_sas_t *sas, const azure_key_t *key, apr_
 fhir_error_t *azure_delegation_open(fhir_store_t *store, apr_pool_t *pool) FHIR_MUST_CHECK;
 fhir_error_t *azure_presign(fhir_store_presigned_t *presigned, fhir_store_t *store,
                             const fhir_store_presign_request_t *request, const fhir_store_call_t *call);
+fhir_error_t *azure_can_presign(const fhir_store_config_t *config, int write, apr_pool_t *pool);
 
 #endif

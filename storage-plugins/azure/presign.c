@@ -120,17 +120,21 @@ static fhir_error_t *delegation_key(azure_delegation_key_t *key, azure_key_t *se
 
 /* ---- the URL ---- */
 
+fhir_error_t *azure_can_presign(const fhir_store_config_t *config, int write, apr_pool_t *pool)
+{
+    (void)write;
+    return config->customer_key ? fhir_error_public(pool, FHIR_ERROR_UNSUPPORTED,
+                                                    "With customer_key_file= clients would need the key to the store.")
+                                : NULL;
+}
+
 static fhir_error_t *check_request(const fhir_store_t *store, const fhir_store_presign_request_t *request,
                                    apr_pool_t *pool)
 {
     if (!fhir_plugin_key_of(request->locator)) {
         return fhir_plugin_bad_locator(pool);
     }
-    if (store->config->customer_key) { /* whoever holds the URL would need the key as well */
-        return fhir_error_public(
-            pool, FHIR_ERROR_UNSUPPORTED,
-            "This store encrypts with a key that clients don't have: it gives no URLs of its own.");
-    }
+    FHIR_TRY(azure_can_presign(store->config, request->write, pool));
     if (request->expires <= apr_time_now()) {
         return fhir_error_public(pool, FHIR_ERROR_INVALID, "The URL would have expired already.");
     }

@@ -12,14 +12,15 @@ static fhir_error_t *can_not(apr_pool_t *pool, const char *why)
                              "The store can't give a URL of its own for this.", "presign: %s", why);
 }
 
-static fhir_error_t *check_promise(const fhir_store_t *store, const fhir_store_presign_request_t *request,
-                                   apr_pool_t *pool)
+fhir_error_t *s3_can_presign(const fhir_store_config_t *config, int write, apr_pool_t *pool)
 {
-    if (store->config->encryption == S3_ENCRYPTION_SSE_C) {
-        return can_not(pool, "encryption=sse-c would need the key in the client's request");
+    if (config->encryption == S3_ENCRYPTION_SSE_C) {
+        return fhir_error_public(pool, FHIR_ERROR_UNSUPPORTED,
+                                 "With encryption=sse-c clients would need the key to the store.");
     }
-    if (request->write && !store->config->if_none_match) {
-        return can_not(pool, "with if_none_match=off a PUT could replace what is there");
+    if (write && !config->if_none_match) {
+        return fhir_error_public(pool, FHIR_ERROR_UNSUPPORTED,
+                                 "With if_none_match=off an upload could replace what is there.");
     }
     return NULL;
 }
@@ -88,7 +89,7 @@ fhir_error_t *s3_presign(fhir_store_presigned_t *presigned, fhir_store_t *store,
     if (!fhir_plugin_key_of(request->locator)) {
         return fhir_plugin_bad_locator(pool);
     }
-    FHIR_TRY(check_promise(store, request, pool));
+    FHIR_TRY(s3_can_presign(store->config, request->write, pool));
     FHIR_TRY(s3_credentials_get(&signer.credentials, store->credentials, call));
     FHIR_TRY(check_time(&seconds, &signer.credentials, request, pool));
     s3_operation_init(&operation, store, "presign", request->write ? "PUT" : "GET", request->locator,

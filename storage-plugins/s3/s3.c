@@ -125,6 +125,7 @@ static const fhir_storage_plugin_t s3_plugin = {
     .remove = s3_remove,
     .list = s3_list,
     .presign = s3_presign,
+    .can_presign = s3_can_presign,
 };
 
 FHIR_STORAGE_EXPORT const fhir_storage_plugin_t *fhir_storage_plugin(const fhir_storage_host_t *host);

@@ -294,5 +294,6 @@ fhir_error_t *s3_list(const char **next, fhir_store_t *store, const char *cursor
 fhir_error_t *s3_health(fhir_store_t *store, const fhir_store_call_t *call);
 fhir_error_t *s3_presign(fhir_store_presigned_t *presigned, fhir_store_t *store,
                          const fhir_store_presign_request_t *request, const fhir_store_call_t *call);
+fhir_error_t *s3_can_presign(const fhir_store_config_t *config, int write, apr_pool_t *pool);
 
 #endif

@@ -1,4 +1,5 @@
 """Issue section 2: wrong configuration fails `apachectl configtest` with file, line and what to write instead."""
+import base64
 import re
 import subprocess
 
@@ -113,6 +114,36 @@ def test_password_in_the_directive_is_refused(draft):
     code, text = configtest(draft, {"FhirBinaryDatabase": '"host=/tmp password=very-secret"'})
     assert code != 0 and "FhirBinaryDatabaseFile" in text, text
     assert "very-secret" not in text
+
+
+def key_file(draft, name, text):
+    path = draft.root / name
+    path.write_text(text)
+    path.chmod(0o600)
+    return path
+
+
+@pytest.mark.parametrize("plugin, options, what, words", [
+    ("s3", "encryption=sse-c sse_c_key_file={key}", "read", "encryption=sse-c.*write 'off'"),
+    ("s3", "if_none_match=off", "all", "if_none_match=off.*'read' or 'off'"),
+    ("s3", "if_none_match=off", "read", None),
+    ("s3", "", "all", None),
+    ("azure", "customer_key_file={key}", "upload", "customer_key_file=.*'off'"),
+    ("azure", "", "all", None),
+])
+def test_clients_are_sent_to_a_store_that_can_not_serve_them(draft, plugin, options, what, words):
+    key = base64.b64encode(bytes(range(32))).decode()
+    options = options.format(key=key_file(draft, "customer.key", key + "\n"))
+    line = {"s3": "bucket=files credentials_file=" + str(key_file(draft, "credentials", "[default]\naws_access_key_id = a\n"
+                                                                                     "aws_secret_access_key = b\n")),
+            "azure": f"account=account1 container=files account_key_file={key_file(draft, 'account.key', key)}"}[plugin]
+    code, text = configtest(draft, {"FhirBinaryStoragePlugin": f"{plugin} {httpd.BUILD}/fhir_storage_{plugin}.so",
+                                    "FhirBinaryStore": f"files {plugin} {line} {options}",
+                                    "FhirBinaryStoreRedirect": f"files {what}"})
+    if words:
+        assert code != 0 and re.search(rf"clients can't be sent to the store 'files'.*{words}", text), text
+    else:
+        assert code == 0, text
 
 
 def compiled(draft, source):

@@ -38,7 +38,8 @@ static void test_plugin(void)
     /* 1.1 */
     AT(fhir_storage_plugin_t, presign, 176);
     AT(fhir_storage_plugin_t, wraps, 184);
-    CU_ASSERT(sizeof(fhir_storage_plugin_t) >= 192);
+    AT(fhir_storage_plugin_t, can_presign, 192);
+    CU_ASSERT(sizeof(fhir_storage_plugin_t) >= 200);
 }
 
 static void test_call(void)

@@ -147,6 +147,7 @@ static void test_customer_keys(void)
 {
     const char *option = apr_pstrcat(pool, "customer_key_file=", file_with(CUSTOMER_KEY "\n", 0400), NULL);
     FHIR_ASSERT_OK(with(option, NULL));
+    FHIR_ASSERT_ERROR(FHIR_ERROR_UNSUPPORTED, azure_can_presign(config, 1, pool));
     CU_ASSERT_STRING_EQUAL(config->customer_key, CUSTOMER_KEY);
     CU_ASSERT_STRING_EQUAL(config->customer_key_sha256, CUSTOMER_KEY_SHA256);
     refused(with(option, "endpoint=http://127.0.0.1:1/x"), "must be https");

@@ -637,11 +637,14 @@ static void test_presign_promises(void)
     request.expires = apr_time_now() + apr_time_from_sec(60);
     config->if_none_match = 0;
     FHIR_ASSERT_ERROR(FHIR_ERROR_UNSUPPORTED, plugin->presign(&presigned, store, &request, &call));
+    FHIR_ASSERT_ERROR(FHIR_ERROR_UNSUPPORTED, plugin->can_presign(config, 1, pool));
+    FHIR_ASSERT_OK(plugin->can_presign(config, 0, pool));
     request.write = 0;
     FHIR_ASSERT_OK(plugin->presign(&presigned, store, &request, &call));
     CU_ASSERT_EQUAL(presigned.header_count, 0);
     config->encryption = S3_ENCRYPTION_SSE_C;
     FHIR_ASSERT_ERROR(FHIR_ERROR_UNSUPPORTED, plugin->presign(&presigned, store, &request, &call));
+    FHIR_ASSERT_ERROR(FHIR_ERROR_UNSUPPORTED, plugin->can_presign(config, 0, pool));
     end_script();
 }
 

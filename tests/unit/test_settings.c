@@ -612,13 +612,29 @@ static fhir_error_t *no_presign(fhir_store_presigned_t *presigned, fhir_store_t 
     return fhir_error_public(call->result_pool, FHIR_ERROR_UNSUPPORTED, "no");
 }
 
+/* Never for uploads. */
+static fhir_error_t *reads_only(const fhir_store_config_t *config, int write, apr_pool_t *error_pool)
+{
+    (void)config;
+    return write ? fhir_error_public(error_pool, FHIR_ERROR_UNSUPPORTED, "With seal=off it could replace.") : NULL;
+}
+
+static fhir_error_t *nothing_at_all(const fhir_store_config_t *config, int write, apr_pool_t *error_pool)
+{
+    (void)config;
+    (void)write;
+    return fhir_error_public(error_pool, FHIR_ERROR_UNSUPPORTED, "With key=own clients lack the key.");
+}
+
 /* A store `bucket` whose plugin has URLs of its own, beside `ram`. */
-static fhir_settings_t *complete_with_bucket(void)
+static fhir_settings_t *complete_with_bucket(fhir_error_t *(*can_presign)(const fhir_store_config_t *, int,
+                                                                          apr_pool_t *))
 {
     static fhir_storage_plugin_t direct = WHOLE_PLUGIN("direct");
     fhir_settings_t *settings = complete();
     direct.capabilities = FHIR_STORAGE_CAN_PRESIGN;
     direct.presign = no_presign;
+    direct.can_presign = can_presign;
     FHIR_ASSERT_OK(fhir_store_plugin_register(settings->catalog, &direct));
     FHIR_ASSERT_OK(set(settings, "FhirBinaryStore", "bucket", "direct", NULL));
     return settings;
@@ -626,7 +642,7 @@ static fhir_settings_t *complete_with_bucket(void)
 
 static void test_store_redirect(void)
 {
-    fhir_settings_t *settings = complete_with_bucket();
+    fhir_settings_t *settings = complete_with_bucket(NULL);
     CU_ASSERT_EQUAL(fhir_settings_redirect(settings, "bucket"), 0);
     FHIR_ASSERT_OK(set(settings, "FhirBinaryStoreRedirect", "bucket", "read", NULL));
     ASSERT_ADVICE("such a line already", set(settings, "FhirBinaryStoreRedirect", "bucket", "all", NULL));
@@ -635,25 +651,43 @@ static void test_store_redirect(void)
     CU_ASSERT_EQUAL(fhir_settings_redirect(settings, "bucket"), FHIR_REDIRECT_READ);
     CU_ASSERT_EQUAL(fhir_settings_redirect(settings, "ram"), 0);
     CU_ASSERT_EQUAL(fhir_settings_redirect(settings, "tape"), 0);
-    settings = complete_with_bucket();
+    settings = complete_with_bucket(NULL);
     FHIR_ASSERT_OK(set(settings, "FhirBinaryStoreRedirect", "bucket", "upload", NULL));
     CU_ASSERT_EQUAL(fhir_settings_redirect(settings, "bucket"), FHIR_REDIRECT_UPLOAD);
-    settings = complete_with_bucket();
+    settings = complete_with_bucket(NULL);
     FHIR_ASSERT_OK(set(settings, "FhirBinaryStoreRedirect", "bucket", "all", NULL));
     CU_ASSERT_EQUAL(fhir_settings_redirect(settings, "bucket"), FHIR_REDIRECT_READ | FHIR_REDIRECT_UPLOAD);
 }
 
 static void test_wrong_store_redirects(void)
 {
-    fhir_settings_t *settings = complete_with_bucket();
+    fhir_settings_t *settings = complete_with_bucket(NULL);
     ASSERT_ADVICE("none of: off, read, upload, all", set(settings, "FhirBinaryStoreRedirect", "bucket", "on", NULL));
     ASSERT_ADVICE("not a name", set(settings, "FhirBinaryStoreRedirect", "Bucket", "all", NULL));
     ASSERT_ADVICE("too few", set(settings, "FhirBinaryStoreRedirect", "bucket", NULL));
     FHIR_ASSERT_OK(set(settings, "FhirBinaryStoreRedirect", "tape", "all", NULL));
     ASSERT_ADVICE("no store 'tape'. Write one of: ram bucket", fhir_settings_finish(settings));
-    settings = complete_with_bucket();
+    settings = complete_with_bucket(NULL);
     FHIR_ASSERT_OK(set(settings, "FhirBinaryStoreRedirect", "ram", "read", NULL));
     ASSERT_ADVICE("makes no URLs", fhir_settings_finish(settings));
+}
+
+static void test_store_redirects_against_options(void)
+{
+    fhir_settings_t *settings = complete_with_bucket(reads_only);
+    FHIR_ASSERT_OK(set(settings, "FhirBinaryStoreRedirect", "bucket", "read", NULL));
+    FHIR_ASSERT_OK(fhir_settings_finish(settings));
+    settings = complete_with_bucket(reads_only);
+    FHIR_ASSERT_OK(set(settings, "FhirBinaryStoreRedirect", "bucket", "all", NULL));
+    ASSERT_ADVICE("to upload. With seal=off it could replace. Change the store's options, or write 'read' or 'off'.",
+                  fhir_settings_finish(settings));
+    settings = complete_with_bucket(nothing_at_all);
+    FHIR_ASSERT_OK(set(settings, "FhirBinaryStoreRedirect", "bucket", "all", NULL));
+    ASSERT_ADVICE("to read. With key=own clients lack the key. Change the store's options, or write 'off'.",
+                  fhir_settings_finish(settings));
+    settings = complete_with_bucket(nothing_at_all);
+    FHIR_ASSERT_OK(set(settings, "FhirBinaryStoreRedirect", "bucket", "off", NULL));
+    FHIR_ASSERT_OK(fhir_settings_finish(settings));
 }
 
 /* A virtual host has the last word about each store. */
@@ -688,6 +722,7 @@ static const fhir_unit_test_t tests[] = {
     {"audit", test_audit},
     {"store redirect", test_store_redirect},
     {"wrong store redirects", test_wrong_store_redirects},
+    {"store redirects against options", test_store_redirects_against_options},
     {"store redirects merge", test_store_redirects_merge},
     {NULL, NULL},
 };

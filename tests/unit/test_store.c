@@ -197,7 +197,8 @@ static const fhir_storage_plugin_t plugin = {FHIR_STORAGE_MAGIC,
                                              t_remove,
                                              t_list,
                                              NULL,
-                                             t_wraps};
+                                             t_wraps,
+                                             NULL};
 
 static fhir_store_catalog_t *new_catalog(void)
 {
