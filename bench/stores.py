@@ -350,6 +350,11 @@ def main():
     finally:
         database.discard()
         shutil.rmtree(directory, ignore_errors=True)
+    unknown = [word for word in sys.argv[1:] if not any(word in name for name, _, _ in results)]
+    if unknown:
+        print(f"no measurement is called {', '.join(unknown)}: a name is '{'|'.join(STORES)} PUT|GET {'|'.join(SIZES)}', "
+              "and for some 'alone' or 'redirect' after it")
+        return 2
     missed = [name for name, ratio, floor in results if floor and ratio < floor]
     print("all floors met" if not missed else "below the floor: " + ", ".join(missed))
     return 1 if missed else 0
