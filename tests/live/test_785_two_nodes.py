@@ -101,7 +101,9 @@ def changes(what, change, ask, before, after):
     seen = []
 
     def watch(until):
-        while time.monotonic() < until[0]:
+        """The last question is asked after that time, however slow the machine is."""
+        begun = 0
+        while begun < until[0]:
             begun = time.monotonic()
             seen.append((begun, ask().status))
 
@@ -109,6 +111,7 @@ def changes(what, change, ask, before, after):
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
         work = [pool.submit(watch, until) for _ in range(4)]
         time.sleep(0.1)
+        started = time.monotonic()
         try:
             change()
             changed = time.monotonic()
@@ -122,9 +125,8 @@ def changes(what, change, ask, before, after):
     assert statuses <= before | after, f"{what}: {statuses}"
     assert any(begun < changed and status in before for begun, status in seen), what
     late = max([begun - changed for begun, status in seen if status not in after], default=0)
-    print(f"{what}: {max(late, 0) * 1000:.0f} ms, {len(seen)} requests")
+    print(f"{what}: {max(late, 0) * 1000:.0f} ms after a change of {(changed - started) * 1000:.0f} ms, {len(seen)} requests")
     assert late < WITHIN, f"{what}: {late:.3f} s after the change the other node still answered as before"
-    assert sum(begun > changed + WITHIN for begun, _ in seen) > 0
     return late
 
 

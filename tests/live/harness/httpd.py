@@ -266,6 +266,7 @@ LoadModule fhir_binary_module {BUILD}/mod_fhir_binary.so
         for pid, names in self.descriptors().items():
             # A store may keep its directories open, never a file.
             held = [name for name in names if "(deleted)" in name and not name.startswith("/memfd:fhir_binary")
+                    and "/mpm-accept-" not in name  # the accept mutex of prefork and worker
                     or str(self.stores) in name and os.path.isfile(name)]
             sockets = sum(1 for name in names if name.startswith("socket:"))
             if held:
