@@ -22,7 +22,7 @@
  * VERSIONS. The first four members of fhir_storage_plugin_t never move. The major number must be equal, the plugin's
  * minor at most the host's. Members are only appended.
  *   1.0  first version
- *   1.1  presign, wraps, can_presign
+ *   1.1  presign, wraps, can_presign, check_copies
  */
 #ifndef FHIR_STORAGE_H
 #define FHIR_STORAGE_H
@@ -130,6 +130,17 @@ typedef struct fhir_store_presigned_t {
     int header_count;
 } fhir_store_presigned_t;
 
+/* One copy of an object that a store keeps more than once. Since ABI 1.1. */
+typedef enum fhir_copy_state_t {
+    FHIR_COPY_GOOD = 1,
+    FHIR_COPY_MISSING,
+    FHIR_COPY_ALTERED,
+    FHIR_COPY_UNREADABLE /* where it is kept fails: nothing is known of it */
+} fhir_copy_state_t;
+
+/* `store` names where the copy is, one of `wraps`. `repaired`: it was written anew and is good now. */
+typedef void (*fhir_copy_fn)(void *baton, const char *store, fhir_copy_state_t state, int repaired);
+
 /* Services of the host, valid as long as the store is open. A wrapping store (faults, mirror, encryption) finds the
  * store that it wraps with `resolve`. */
 typedef struct fhir_storage_host_t {
@@ -219,6 +230,12 @@ struct fhir_storage_plugin_t {
     /* Do these options let `presign` work for reads (`write` 0), for uploads (`write` 1)? UNSUPPORTED if not; its
      * public_text names the option in the way. So the configuration test tells. NULL: they always do. */
     fhir_error_t *(*can_presign)(const fhir_store_config_t *config, int write, apr_pool_t *pool);
+    /* Reads every copy of the object whole and tells of each, in the order of `wraps`. With `repair`, what is missing
+     * or altered is written anew from a good copy and durable before it is told. NOT_FOUND if no copy is there, CORRUPT
+     * if none is good, after they were told. Takes as long as reading takes; asks `cancelled`. For stores that keep
+     * copies, else NULL. */
+    fhir_error_t *(*check_copies)(fhir_store_t *store, const char *locator, int repair, fhir_copy_fn copy,
+                                  void *copy_baton, const fhir_store_call_t *call);
 };
 
 /* The one symbol that a plugin exports; it returns a static descriptor. `host` is valid only during this call and says

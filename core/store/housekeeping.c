@@ -70,6 +70,25 @@ fhir_error_t *fhir_object_remove(int *existed, fhir_open_store_t *store, const c
     return fhir_store_explain(error, store, "remove", call->pool);
 }
 
+int fhir_store_keeps_copies(const fhir_open_store_t *store)
+{
+    return store->plugin->check_copies != NULL;
+}
+
+fhir_error_t *fhir_object_check_copies(fhir_open_store_t *store, const char *locator, int repair, fhir_copy_fn copy,
+                                       void *copy_baton, const fhir_call_t *call)
+{
+    fhir_store_bridge_t bridge;
+    fhir_error_t *error;
+    fhir_store_bridge_init(&bridge, store, call);
+    error = fhir_store_check_call(&bridge.call);
+    if (!error) {
+        error = store->plugin->check_copies(store->store, locator, repair, copy, copy_baton, &bridge.call);
+    }
+    fhir_store_bridge_done(&bridge);
+    return fhir_store_explain(error, store, "check_copies", call->pool);
+}
+
 fhir_error_t *fhir_object_list(const char **next, fhir_open_store_t *store, const char *cursor, int limit,
                                fhir_list_entry_fn entry, void *baton, const fhir_call_t *call)
 {

@@ -86,6 +86,11 @@ fhir_error_t *fhir_object_remove(int *existed, fhir_open_store_t *store, const c
                                  const fhir_call_t *call) FHIR_MUST_CHECK;
 fhir_error_t *fhir_object_list(const char **next, fhir_open_store_t *store, const char *cursor, int limit,
                                fhir_list_entry_fn entry, void *baton, const fhir_call_t *call) FHIR_MUST_CHECK;
+/* Does it keep every object more than once, so that the next function says something? */
+int fhir_store_keeps_copies(const fhir_open_store_t *store);
+/* See check_copies in fhir_storage.h. */
+fhir_error_t *fhir_object_check_copies(fhir_open_store_t *store, const char *locator, int repair, fhir_copy_fn copy,
+                                       void *copy_baton, const fhir_call_t *call) FHIR_MUST_CHECK;
 fhir_error_t *fhir_store_health(fhir_open_store_t *store, const fhir_call_t *call) FHIR_MUST_CHECK;
 
 /* ---- URLs of the store itself ---- */

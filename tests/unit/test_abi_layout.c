@@ -39,7 +39,8 @@ static void test_plugin(void)
     AT(fhir_storage_plugin_t, presign, 176);
     AT(fhir_storage_plugin_t, wraps, 184);
     AT(fhir_storage_plugin_t, can_presign, 192);
-    CU_ASSERT(sizeof(fhir_storage_plugin_t) >= 200);
+    AT(fhir_storage_plugin_t, check_copies, 200);
+    CU_ASSERT(sizeof(fhir_storage_plugin_t) >= 208);
 }
 
 static void test_call(void)

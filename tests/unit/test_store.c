@@ -198,6 +198,7 @@ static const fhir_storage_plugin_t plugin = {FHIR_STORAGE_MAGIC,
                                              t_list,
                                              NULL,
                                              t_wraps,
+                                             NULL,
                                              NULL};
 
 static fhir_store_catalog_t *new_catalog(void)

@@ -139,7 +139,7 @@ static fhir_error_t *no_list(const char **next, fhir_store_t *store, const char 
     {                                                                                                                  \
         FHIR_STORAGE_MAGIC, FHIR_STORAGE_ABI_MAJOR, FHIR_STORAGE_ABI_MINOR, sizeof(fhir_storage_plugin_t), its_name,   \
             "0", 0, no_configure, no_open, no_close, no_health, no_locate, no_begin, no_write, no_commit, no_abort,    \
-            no_reader, no_read, NULL, no_reader_close, no_stat, no_remove, no_list, NULL, NULL, NULL                   \
+            no_reader, no_read, NULL, no_reader_close, no_stat, no_remove, no_list, NULL, NULL, NULL, NULL             \
     }
 
 #endif
