@@ -131,15 +131,15 @@ typedef struct fhir_store_presigned_t {
 } fhir_store_presigned_t;
 
 /* One copy of an object that a store keeps more than once. Since ABI 1.1. */
-typedef enum fhir_copy_state_t {
-    FHIR_COPY_GOOD = 1,
-    FHIR_COPY_MISSING,
-    FHIR_COPY_ALTERED,
-    FHIR_COPY_UNREADABLE /* where it is kept fails: nothing is known of it */
-} fhir_copy_state_t;
+typedef enum fhir_store_copy_t {
+    FHIR_STORE_COPY_GOOD = 1,
+    FHIR_STORE_COPY_MISSING,
+    FHIR_STORE_COPY_ALTERED,
+    FHIR_STORE_COPY_UNREADABLE /* where it is kept fails: nothing is known of it */
+} fhir_store_copy_t;
 
 /* `store` names where the copy is, one of `wraps`. `repaired`: it was written anew and is good now. */
-typedef void (*fhir_copy_fn)(void *baton, const char *store, fhir_copy_state_t state, int repaired);
+typedef void (*fhir_store_copy_fn)(void *baton, const char *store, fhir_store_copy_t state, int repaired);
 
 /* Services of the host, valid as long as the store is open. A wrapping store (faults, mirror, encryption) finds the
  * store that it wraps with `resolve`. */
@@ -234,7 +234,7 @@ struct fhir_storage_plugin_t {
      * or altered is written anew from a good copy and durable before it is told. NOT_FOUND if no copy is there, CORRUPT
      * if none is good, after they were told. Takes as long as reading takes; asks `cancelled`. For stores that keep
      * copies, else NULL. */
-    fhir_error_t *(*check_copies)(fhir_store_t *store, const char *locator, int repair, fhir_copy_fn copy,
+    fhir_error_t *(*check_copies)(fhir_store_t *store, const char *locator, int repair, fhir_store_copy_fn copy,
                                   void *copy_baton, const fhir_store_call_t *call);
 };
 

@@ -75,8 +75,8 @@ int fhir_store_keeps_copies(const fhir_open_store_t *store)
     return store->plugin->check_copies != NULL;
 }
 
-fhir_error_t *fhir_object_check_copies(fhir_open_store_t *store, const char *locator, int repair, fhir_copy_fn copy,
-                                       void *copy_baton, const fhir_call_t *call)
+fhir_error_t *fhir_object_check_copies(fhir_open_store_t *store, const char *locator, int repair,
+                                       fhir_store_copy_fn copy, void *copy_baton, const fhir_call_t *call)
 {
     fhir_store_bridge_t bridge;
     fhir_error_t *error;

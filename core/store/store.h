@@ -89,8 +89,9 @@ fhir_error_t *fhir_object_list(const char **next, fhir_open_store_t *store, cons
 /* Does it keep every object more than once, so that the next function says something? */
 int fhir_store_keeps_copies(const fhir_open_store_t *store);
 /* See check_copies in fhir_storage.h. */
-fhir_error_t *fhir_object_check_copies(fhir_open_store_t *store, const char *locator, int repair, fhir_copy_fn copy,
-                                       void *copy_baton, const fhir_call_t *call) FHIR_MUST_CHECK;
+fhir_error_t *fhir_object_check_copies(fhir_open_store_t *store, const char *locator, int repair,
+                                       fhir_store_copy_fn copy, void *copy_baton,
+                                       const fhir_call_t *call) FHIR_MUST_CHECK;
 fhir_error_t *fhir_store_health(fhir_open_store_t *store, const fhir_call_t *call) FHIR_MUST_CHECK;
 
 /* ---- URLs of the store itself ---- */
