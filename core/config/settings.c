@@ -183,6 +183,34 @@ static fhir_error_t *finish_addresses(fhir_settings_t *settings)
     return NULL;
 }
 
+/* The first one that is not a part of another. There is one: a store wraps what comes before it. */
+static const char *first_whole_store(const fhir_settings_t *settings, const apr_array_header_t *names)
+{
+    int i;
+    for (i = 0; i < names->nelts - 1 && fhir_store_wrapper_of(settings->catalog, APR_ARRAY_IDX(names, i, const char *));
+         i++) {
+    }
+    return APR_ARRAY_IDX(names, i, const char *);
+}
+
+static fhir_error_t *check_default_store(const fhir_settings_t *settings, const apr_array_header_t *names)
+{
+    const char *wrapper = fhir_store_wrapper_of(settings->catalog, settings->default_store);
+    if (!fhir_store_defined(settings->catalog, settings->default_store)) {
+        return fhir_error_public(settings->pool, FHIR_ERROR_INVALID,
+                                 "FhirBinaryDefaultStore: there is no store '%s'. Write one of: %s.",
+                                 settings->default_store, apr_array_pstrcat(settings->pool, names, ' '));
+    }
+    if (wrapper) {
+        return fhir_error_public(
+            settings->pool, FHIR_ERROR_INVALID,
+            "FhirBinaryDefaultStore: the store '%s' is a part of '%s'; new content would go around "
+            "that one. Write '%s', or define a store of its own.",
+            settings->default_store, wrapper, wrapper);
+    }
+    return NULL;
+}
+
 static fhir_error_t *finish_stores(fhir_settings_t *settings)
 {
     apr_array_header_t *names = fhir_store_names(settings->catalog, settings->pool);
@@ -194,15 +222,11 @@ static fhir_error_t *finish_stores(fhir_settings_t *settings)
             " and FhirBinaryStore files filesystem path=/var/lib/fhir-binary",
             settings->base_url);
     }
+    FHIR_TRY(fhir_store_check_wrapping(settings->catalog, settings->pool));
     if (!settings->default_store) {
-        settings->default_store = APR_ARRAY_IDX(names, 0, const char *);
+        settings->default_store = first_whole_store(settings, names);
     }
-    if (!fhir_store_defined(settings->catalog, settings->default_store)) {
-        return fhir_error_public(settings->pool, FHIR_ERROR_INVALID,
-                                 "FhirBinaryDefaultStore: there is no store '%s'. Write one of: %s.",
-                                 settings->default_store, apr_array_pstrcat(settings->pool, names, ' '));
-    }
-    return fhir_store_check_wrapping(settings->catalog, settings->pool);
+    return check_default_store(settings, names);
 }
 
 static fhir_error_t *finish_signing(const fhir_settings_t *settings)

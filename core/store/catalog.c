@@ -186,27 +186,29 @@ static int does_wrap(const fhir_open_store_t *store, const char *name)
     return inner != NULL;
 }
 
-/* The first store that wraps `name`, which one does. */
-static const fhir_open_store_t *first_wrapper_of(const fhir_store_catalog_t *catalog, const char *name)
+const char *fhir_store_wrapper_of(const fhir_store_catalog_t *catalog, const char *name)
 {
     int i;
-    for (i = 0; !does_wrap(STORE_AT(catalog, i), name); i++) {
+    for (i = 0; i < catalog->stores->nelts; i++) {
+        if (does_wrap(STORE_AT(catalog, i), name)) {
+            return STORE_AT(catalog, i)->name;
+        }
     }
-    return STORE_AT(catalog, i);
+    return NULL;
 }
 
 /* What two stores keep in one, each would take for its own. */
 static fhir_error_t *check_wrapped_once(const fhir_store_catalog_t *catalog, const fhir_open_store_t *store,
                                         const char *inner, apr_pool_t *pool)
 {
-    const fhir_open_store_t *first = first_wrapper_of(catalog, inner);
-    if (first == store) {
+    const char *first = fhir_store_wrapper_of(catalog, inner);
+    if (strcmp(first, store->name) == 0) {
         return NULL;
     }
     return fhir_error_public(pool, FHIR_ERROR_INVALID,
                              "FhirBinaryStore %s wraps the store '%s', which '%s' wraps already. Give each a store of "
                              "its own, for instance the same bucket with another prefix.",
-                             store->name, inner, first->name);
+                             store->name, inner, first);
 }
 
 fhir_error_t *fhir_store_check_wrapping(const fhir_store_catalog_t *catalog, apr_pool_t *pool)

@@ -28,6 +28,8 @@ apr_array_header_t *fhir_store_names(const fhir_store_catalog_t *catalog, apr_po
 /* ---- process phase ---- */
 /* Does each store come after those that it wraps? Says what to write if not. */
 fhir_error_t *fhir_store_check_wrapping(const fhir_store_catalog_t *catalog, apr_pool_t *pool) FHIR_MUST_CHECK;
+/* The name of the first store that is defined to wrap this one (encryption, mirror); NULL: none. */
+const char *fhir_store_wrapper_of(const fhir_store_catalog_t *catalog, const char *name);
 /* Opens every store, in order of definition; a store may resolve those before it. Closed with `pool`. */
 fhir_error_t *fhir_store_open_all(fhir_store_catalog_t *catalog, apr_pool_t *pool) FHIR_MUST_CHECK;
 /* UNAVAILABLE if no such store is configured: a row names a store that this node lacks. */

@@ -601,6 +601,31 @@ static void test_audit(void)
     CU_ASSERT_FALSE(settings->audit_to_syslog);
 }
 
+static const char *wraps_ram(const fhir_store_config_t *config, int index)
+{
+    (void)config;
+    return index == 0 ? "ram" : NULL;
+}
+
+/* What is a part of another store takes no new content: it would be there without encryption, or once instead of twice.
+ */
+static void test_default_store_beside_a_wrapper(void)
+{
+    static fhir_storage_plugin_t wrapper = WHOLE_PLUGIN("wrapper");
+    fhir_settings_t *settings = complete();
+    wrapper.wraps = wraps_ram;
+    FHIR_ASSERT_OK(fhir_store_plugin_register(settings->catalog, &wrapper));
+    FHIR_ASSERT_OK(set(settings, "FhirBinaryStore", "sealed", "wrapper", NULL));
+    FHIR_ASSERT_OK(fhir_settings_finish(settings));
+    CU_ASSERT_STRING_EQUAL(settings->default_store, "sealed");
+    settings = complete();
+    FHIR_ASSERT_OK(fhir_store_plugin_register(settings->catalog, &wrapper));
+    FHIR_ASSERT_OK(set(settings, "FhirBinaryStore", "sealed", "wrapper", NULL));
+    FHIR_ASSERT_OK(set(settings, "FhirBinaryDefaultStore", "ram", NULL));
+    ASSERT_ADVICE("'ram' is a part of 'sealed'; new content would go around that one. Write 'sealed'",
+                  fhir_settings_finish(settings));
+}
+
 /* ---- redirects ---- */
 
 static fhir_error_t *no_presign(fhir_store_presigned_t *presigned, fhir_store_t *store,
@@ -720,6 +745,7 @@ static const fhir_unit_test_t tests[] = {
     {"reads httpd files", test_reads_httpd_files},
     {"file errors name file and line", test_file_errors_name_file_and_line},
     {"audit", test_audit},
+    {"default store beside a wrapper", test_default_store_beside_a_wrapper},
     {"store redirect", test_store_redirect},
     {"wrong store redirects", test_wrong_store_redirects},
     {"store redirects against options", test_store_redirects_against_options},
