@@ -300,7 +300,7 @@ mod_fhir_binary serves $base/fhir/R4
   client id      $CLIENT_ID     (an administrator of the project demo)
   client secret  $CLIENT_SECRET     (both in $dir/client.env)
   logs           $dir/log
-  administration $BUILD/fhirbinctl -c $dir/fhir_binary.conf help
+  administration $BUILD/fhirbinctl -c $dir/httpd.conf help
 
 In another terminal, one after the other:
 
@@ -320,7 +320,7 @@ curl -s -i -H "Authorization: Bearer \$TOKEN" -H "Range: bytes=0-7" "\$BINARY"; 
 URL=\$(curl -s -H "Authorization: Bearer \$TOKEN" "\$BINARY/\\\$presigned-url" | sed -n 's/.*"value[UruilL]*" *: *"\(http[^"]*\)".*/\1/p'); echo "\$URL"; curl -sI "\$URL"
 
 6. Another client, which may see Patient/1 and what belongs to it, and nothing else
-$BUILD/fhirbinctl -c $dir/fhir_binary.conf policy put --project demo $dir/samples/one-patient.json && $BUILD/fhirbinctl -c $dir/fhir_binary.conf client create --project demo --name portal --policy one-patient --parameter patient=Patient/1
+$BUILD/fhirbinctl -c $dir/httpd.conf policy put --project demo $dir/samples/one-patient.json && $BUILD/fhirbinctl -c $dir/httpd.conf client create --project demo --name portal --policy one-patient --parameter patient=Patient/1
 
 Ctrl-C stops; the data stay in $dir.
 TEXT

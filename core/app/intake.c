@@ -201,9 +201,11 @@ fhir_error_t *fhir_intake_commit(const fhir_content_t **content, fhir_intake_t *
     return NULL;
 }
 
+/* UNAVAILABLE too: a gateway may give up, or a connection break, while the store still has the request. */
 int fhir_commit_unanswered(const fhir_error_t *error)
 {
-    return error && (error->code == FHIR_ERROR_TIMEOUT || error->code == FHIR_ERROR_CANCELLED);
+    return error && (error->code == FHIR_ERROR_TIMEOUT || error->code == FHIR_ERROR_CANCELLED ||
+                     error->code == FHIR_ERROR_UNAVAILABLE);
 }
 
 /* Failures here lose nothing: the pending row stays and `fhirbinctl store orphans` shows it. So it does if the store

@@ -48,7 +48,8 @@ static const char *const parameter_names[PARAMETER_COUNT] = {"Expires", "Key-Pai
 static fhir_error_t *refused(apr_pool_t *pool)
 {
     return fhir_error_public(pool, FHIR_ERROR_FORBIDDEN,
-                             "This signed URL is not valid; use it exactly as it was given, or ask for a new one.");
+                             "This signed URL is not valid; use it exactly as it was given, with the "
+                             "method that it is for, or ask for a new one.");
 }
 
 /* By exact name; apr_table_get would ignore case. PARAMETER_COUNT if unknown. */

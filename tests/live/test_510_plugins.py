@@ -89,6 +89,9 @@ def test_failing_upload(postgres, operation, fault, status):
         answer = server.who.call("POST", "Binary", {"Content-Type": "text/plain"}, b"x" * 300_000)
         checks.outcome(answer, status, checks.CODES[status] | {"throttled", "timeout", "no-store"})
         assert status != 503 or int(answer.headers["Retry-After"]) > 0, answer
+        # A store that was out of reach at the commit may still make an object of it: its row stays until it is cleared.
+        assert leftovers(server) == (0, 1 if (operation, fault) == ("writer_commit", "unavailable") else 0, 0)
+        server.cli.run("store", "orphans", "--remove", "--older-than", "0s", check=False)
         assert leftovers(server) == (0, 0, 0)
         identity, _ = server.who.upload(b"later")
         assert server.who.get(f"Binary/{identity}").body == b"later"

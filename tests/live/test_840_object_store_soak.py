@@ -153,15 +153,25 @@ def test_many_ranges_take_one_connection(store):
     assert most <= connections + 3
 
 
+GATEWAY = (b"HTTP/1.1 504 Gateway Time-out\r\nContent-Type: text/html\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+
+
 @pytest.mark.parametrize("store", ["s3", "azure"], indirect=True)
-def test_an_upload_that_arrives_late(store):
-    """The store works on it for longer than anybody waits: the upload fails, and what it makes in the end is known."""
+@pytest.mark.parametrize("how, size", [({"late": 11}, 20_000), ({"late": 3, "answer": GATEWAY}, 300_000),
+                                       ({"late": 3, "answer": b""}, 20_000)], ids=["silence", "gateway", "closed"])
+def test_an_upload_that_arrives_late(store, how, size):
+    """The store works on it for longer than anybody waits, or a gateway in between does: the upload fails, and what the
+    store makes in the end is known."""
     store.server.expect_log(NOISE)
-    store.proxy.rule("PUT", store.server.store.prefix, times=1000, late=11)
-    answer = store.who.call("POST", "Binary", {"Content-Type": "text/plain"}, content.noise(20_000), timeout=60)
+    store.proxy.rule("PUT", store.server.store.prefix, times=1, **how)
+    if "answer" in how:
+        store.proxy.rule("PUT", store.server.store.prefix, times=1000, answer=GATEWAY)
+    else:
+        store.proxy.rules[-1].left = 1000
+    answer = store.who.call("POST", "Binary", {"Content-Type": "text/plain"}, content.noise(size), timeout=60)
     assert answer.status in (503, 504)
     store.proxy.clear()
-    time.sleep(13)
+    time.sleep(how["late"] + 2)
     assert "pending" in store.server.cli.orphans() and "unknown" not in store.server.cli.orphans()
     store.server.cli.run("store", "orphans", "--remove", "--older-than", "0s", check=False)
     assert store.server.cli.orphans() == ""

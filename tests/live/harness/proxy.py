@@ -21,7 +21,8 @@ class Rule:
     body_stop    nothing comes any more after so many bytes of the answer's body
     length       is added to the answer's Content-Length
     lost         the store does it, its answer never arrives
-    late         the store gets the request after so many seconds, also if nobody waits for the answer any more
+    late         the store gets the request after so many seconds, also if nobody waits for the answer any more; with
+                 `answer` the client hears that first, as from a gateway that gives up
     release      lets go on what stopped
     """
 
@@ -189,12 +190,15 @@ class Proxy:
             if rule.take(method, target):
                 what = rule.what
                 break
-        if "answer" in what:
+        if "answer" in what and "late" not in what:
             self._drop(client, int(field(head, "Content-Length") or 0))
             client.connection.sendall(what["answer"])
             return False
         if "late" in what:
             body = b"".join(self._pieces(client, int(field(head, "Content-Length") or 0)))
+            if "answer" in what:
+                client.connection.sendall(what["answer"])
+                client.connection.shutdown(socket.SHUT_RDWR)
             time.sleep(what["late"])
             server.connection.sendall(head.encode("latin-1") + b"\r\n\r\n" + body)
             return self._answer(client, server, method, what, rule)
