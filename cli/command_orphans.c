@@ -29,12 +29,17 @@ typedef struct orphans_t {
     apr_off_t spared; /* unknown ones */
 } orphans_t;
 
+static const char *reason(const fhir_error_t *error)
+{
+    return error->detail ? error->detail : error->public_text;
+}
+
 /* What can't be removed is told with the reason, and the rest goes on. */
 static void report(orphans_t *orphans, fhir_finding_t *finding, int done, const fhir_error_t *error)
 {
     finding->store = orphans->store;
     if (error) {
-        finding->detail = error->detail ? error->detail : error->public_text;
+        finding->detail = reason(error);
         orphans->failed++;
     } else if (done) {
         finding->detail = "removed";
@@ -46,46 +51,62 @@ static void report(orphans_t *orphans, fhir_finding_t *finding, int done, const 
 
 /* ---- uploads that rows know as pending ---- */
 
-/* The row goes first, inside a transaction that ends when the bytes are gone: an upload that still runs can't be
- * committed then. */
-static fhir_error_t *remove_pending(int *done, orphans_t *orphans, const fhir_object_row_t *row)
+/* One statement makes of the row what is to be removed: its upload can't be committed any more, whatever happens to us
+ * or to the store's answer, and the next sweep ends what we did not. */
+static fhir_error_t *remove_pending(int *discarded, int *done, orphans_t *orphans, const fhir_object_row_t *row,
+                                    int has_place)
 {
     fhir_call_t call = fhir_object_job_call(&orphans->job, orphans->pool);
-    fhir_transaction_t *transaction;
-    fhir_open_store_t *store;
-    fhir_error_t *error;
-    int existed;
-    FHIR_TRY(fhir_store_get(&store, orphans->job.catalog, orphans->store, orphans->pool));
-    call.deadline += orphans->job.timeout;
-    FHIR_TRY(fhir_meta_begin(&transaction, orphans->job.meta, &call));
-    error = fhir_transaction_object_discard(done, transaction, row->object_key, orphans->before);
-    if (!error && *done) {
-        error = fhir_object_remove(&existed, store, row->locator, &call);
-        /* A locator that this store never gave has nothing behind it. */
-        error = error && error->code == FHIR_ERROR_INVALID ? NULL : error;
-    }
-    if (error) {
-        fhir_transaction_rollback(transaction);
-        *done = 0;
+    fhir_copy_t copy = {.object_key = row->object_key,
+                        .store = row->store,
+                        .locator = row->locator,
+                        .state = FHIR_COPY_LEFT_OVER,
+                        .created = row->created};
+    FHIR_TRY(fhir_meta_object_discard(discarded, orphans->job.meta, row->object_key, orphans->before,
+                                      has_place ? orphans->sweep.lease : NULL, FHIR_COPY_LEASE, &call));
+    *done = *discarded;
+    return *done && has_place ? fhir_copy_remove(done, &orphans->sweep, &copy, 1, orphans->pool) : NULL;
+}
+
+/* The next object would have the same error. */
+static int is_of_all(const fhir_error_t *error)
+{
+    return error->code == FHIR_ERROR_UNAVAILABLE || error->code == FHIR_ERROR_TIMEOUT ||
+           error->code == FHIR_ERROR_CANCELLED;
+}
+
+/* *has_place 0: nothing can be behind this locator, which the store never gave. What is damaged is told and goes on. */
+static fhir_error_t *look_at_pending(fhir_finding_t *finding, int *has_place, orphans_t *orphans,
+                                     fhir_open_store_t *store, const fhir_object_row_t *row)
+{
+    fhir_call_t call = fhir_object_job_call(&orphans->job, orphans->pool);
+    fhir_object_info_t info;
+    fhir_error_t *error = fhir_object_stat(&info, store, row->locator, &call);
+    if (error && is_of_all(error)) {
         return error;
     }
-    return fhir_transaction_commit(transaction);
+    *has_place = fhir_store_is_persistent(store) && !(error && error->code == FHIR_ERROR_INVALID);
+    finding->problem = "pending";
+    finding->key = row->object_key;
+    finding->locator = row->locator;
+    finding->since = row->created;
+    finding->size = error ? -1 : info.length;
+    if (error && error->code != FHIR_ERROR_NOT_FOUND && error->code != FHIR_ERROR_INVALID) {
+        finding->detail = reason(error);
+    }
+    return NULL;
 }
 
 static fhir_error_t *handle_pending(orphans_t *orphans, fhir_open_store_t *store, const fhir_object_row_t *row)
 {
-    fhir_call_t call = fhir_object_job_call(&orphans->job, orphans->pool);
-    fhir_object_info_t info = {.struct_size = sizeof(info)};
-    fhir_error_t *error = fhir_object_stat(&info, store, row->locator, &call);
-    fhir_finding_t finding = {.problem = "pending", .key = row->object_key, .locator = row->locator};
+    fhir_finding_t finding = {.detail = NULL};
+    fhir_error_t *error;
+    int discarded = 0;
+    int has_place = 0;
     int done = 0;
-    if (error && error->code != FHIR_ERROR_NOT_FOUND && error->code != FHIR_ERROR_INVALID) {
-        return error;
-    }
-    finding.size = error ? -1 : info.length;
-    finding.since = row->created;
-    error = orphans->remove ? remove_pending(&done, orphans, row) : NULL;
-    if (!error && orphans->remove && !done) {
+    FHIR_TRY(look_at_pending(&finding, &has_place, orphans, store, row));
+    error = orphans->remove ? remove_pending(&discarded, &done, orphans, row, has_place) : NULL;
+    if (!error && orphans->remove && !discarded) {
         return NULL; /* its upload has ended */
     }
     report(orphans, &finding, done, error);

@@ -79,10 +79,12 @@ fhir_error_t *fhir_transaction_copy_lock(int *held, int *is_current, const fhir_
                                          apr_pool_t *pool) FHIR_MUST_CHECK;
 /* Once there is nothing at its place. */
 fhir_error_t *fhir_transaction_copy_forget(fhir_transaction_t *transaction, const fhir_copy_t *copy) FHIR_MUST_CHECK;
-/* Takes a pending row older than `before` away; its upload can't be committed then. *discarded 0: it is not pending any
- * more, or younger. */
-fhir_error_t *fhir_transaction_object_discard(int *discarded, fhir_transaction_t *transaction, const char *object_key,
-                                              apr_time_t before) FHIR_MUST_CHECK;
+/* A pending row older than `before` becomes a LEFT_OVER copy with this lease, in one transaction; its upload can't be
+ * committed then. Lease NULL: nothing is at its place, and the row just goes. *discarded 0: it is not pending any more,
+ * or younger. */
+fhir_error_t *fhir_meta_object_discard(int *discarded, fhir_meta_t *meta, const char *object_key, apr_time_t before,
+                                       const char *lease, apr_interval_time_t time,
+                                       const fhir_call_t *call) FHIR_MUST_CHECK;
 
 /* ---- stores, as the rows see them ---- */
 typedef struct fhir_store_stat_t {

@@ -300,12 +300,9 @@ static int listed(const fhir_direct_upload_t *upload)
 
 static int discarded(const fhir_direct_upload_t *upload)
 {
-    fhir_transaction_t *transaction;
     int gone;
-    FHIR_ASSERT_OK(fhir_meta_begin(&transaction, meta, &call));
-    FHIR_ASSERT_OK(fhir_transaction_object_discard(&gone, transaction, upload->object_key,
-                                                   apr_time_now() + apr_time_from_sec(60)));
-    FHIR_ASSERT_OK(fhir_transaction_commit(transaction));
+    FHIR_ASSERT_OK(fhir_meta_object_discard(&gone, meta, upload->object_key, apr_time_now() + apr_time_from_sec(60),
+                                            upload->version_id, apr_time_from_sec(60), &call));
     return gone;
 }
 
@@ -324,6 +321,7 @@ static void orphans(void)
     CU_ASSERT_EQUAL(discarded(upload), 1);
     CU_ASSERT_STRING_EQUAL(count_of("direct_upload"), "0");
     CU_ASSERT_STRING_EQUAL(pending(upload), "0");
+    sql(apr_psprintf(pool, "DELETE FROM fhir_binary.object_copy WHERE object_key = '%s'", upload->object_key));
 }
 
 static const fhir_unit_test_t tests[] = {
