@@ -19,12 +19,16 @@ static const fhir_pg_statement_t copies_claim = {
               "AND NOT EXISTS (SELECT FROM fhir_binary.object t WHERE t.locator = w.locator AND t.store = $2) "
               "FOR NO KEY UPDATE OF o SKIP LOCKED ON CONFLICT DO NOTHING RETURNING c.object_key"};
 
+/* Another store's object at this locator may be at this very place, if it has two names. A direct upload that is left
+ * alone ends with its place. */
 static const fhir_pg_statement_t copy_add = {
     FHIR_PG_COPY_ADD, 0,
-    "INSERT INTO fhir_binary.object_copy (object_key, store, locator, state, lease, due_at) "
+    "WITH added AS (INSERT INTO fhir_binary.object_copy (object_key, store, locator, state, lease, due_at) "
     "SELECT $1::uuid, $2, $3, $4::smallint, $5::uuid, " AFTER(
         "$6") " WHERE NOT EXISTS "
-              "(SELECT FROM fhir_binary.object o WHERE o.locator = $3 AND o.store = $2) ON CONFLICT DO NOTHING"};
+              "(SELECT FROM fhir_binary.object o WHERE o.locator = $3) ON CONFLICT DO NOTHING "
+              "RETURNING store, locator), forgotten AS (DELETE FROM fhir_binary.direct_upload d USING added "
+              "WHERE d.store = added.store AND d.locator = added.locator AND d.state = 3) SELECT FROM added"};
 
 static const fhir_pg_statement_t copies_renew = {FHIR_PG_COPIES_RENEW, 0,
                                                  "WITH renewed AS (UPDATE fhir_binary.object_copy SET due_at = " AFTER(

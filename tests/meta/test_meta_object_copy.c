@@ -221,6 +221,11 @@ static void added_and_postponed(void)
     FHIR_ASSERT_OK(fhir_random_hex(&copy.object_key, 16, pool));
     FHIR_ASSERT_OK(fhir_meta_copy_add(&taken, meta, &copy, mine, LEASE, &call));
     CU_ASSERT_EQUAL(taken, 0); /* a copy's place */
+    copy.store = "second";
+    copy.locator = content->locator;
+    FHIR_ASSERT_OK(fhir_meta_copy_add(&taken, meta, &copy, mine, LEASE, &call));
+    CU_ASSERT_EQUAL(taken, 0); /* another store's object, and maybe the same place */
+    copy.store = "main";
     all_is_due();
     CU_ASSERT_EQUAL_FATAL(take(other)->nelts, 1);
     copy.object_key = sql("SELECT replace(object_key::text, '-', '') FROM fhir_binary.object_copy");
