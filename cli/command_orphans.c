@@ -11,6 +11,9 @@
 
 #define LIST_AGE "1h"
 #define REMOVE_AGE "24h"
+/* A hundred years: more than anybody means, and what PostgreSQL can subtract. */
+#define AGE_MAX_TEXT "36500d"
+#define AGE_MAX (apr_time_from_sec(86400) * 36500)
 /* So many unknown objects may be in a store of which rows know none or fewer. */
 #define UNKNOWN_FEW 10
 
@@ -24,17 +27,24 @@ typedef struct orphans_t {
     int remove;
     int unknown;      /* also what no row knows */
     apr_pool_t *pool; /* of one thing */
+    int is_refused;   /* nothing is removed of what no row knows */
+    apr_off_t copies; /* of the findings: those that the sweep removes */
     apr_off_t removed;
     apr_off_t failed;
     apr_off_t spared; /* unknown ones */
 } orphans_t;
+
+static const char *reason(const fhir_error_t *error)
+{
+    return error->detail ? error->detail : error->public_text;
+}
 
 /* What can't be removed is told with the reason, and the rest goes on. */
 static void report(orphans_t *orphans, fhir_finding_t *finding, int done, const fhir_error_t *error)
 {
     finding->store = orphans->store;
     if (error) {
-        finding->detail = error->detail ? error->detail : error->public_text;
+        finding->detail = reason(error);
         orphans->failed++;
     } else if (done) {
         finding->detail = "removed";
@@ -46,46 +56,62 @@ static void report(orphans_t *orphans, fhir_finding_t *finding, int done, const 
 
 /* ---- uploads that rows know as pending ---- */
 
-/* The row goes first, inside a transaction that ends when the bytes are gone: an upload that still runs can't be
- * committed then. */
-static fhir_error_t *remove_pending(int *done, orphans_t *orphans, const fhir_object_row_t *row)
+/* One statement makes of the row what is to be removed: its upload can't be committed any more, whatever happens to us
+ * or to the store's answer, and the next sweep ends what we did not. */
+static fhir_error_t *remove_pending(int *discarded, int *done, orphans_t *orphans, const fhir_object_row_t *row,
+                                    int has_place)
 {
     fhir_call_t call = fhir_object_job_call(&orphans->job, orphans->pool);
-    fhir_transaction_t *transaction;
-    fhir_open_store_t *store;
-    fhir_error_t *error;
-    int existed;
-    FHIR_TRY(fhir_store_get(&store, orphans->job.catalog, orphans->store, orphans->pool));
-    call.deadline += orphans->job.timeout;
-    FHIR_TRY(fhir_meta_begin(&transaction, orphans->job.meta, &call));
-    error = fhir_transaction_object_discard(done, transaction, row->object_key, orphans->before);
-    if (!error && *done) {
-        error = fhir_object_remove(&existed, store, row->locator, &call);
-        /* A locator that this store never gave has nothing behind it. */
-        error = error && error->code == FHIR_ERROR_INVALID ? NULL : error;
-    }
-    if (error) {
-        fhir_transaction_rollback(transaction);
-        *done = 0;
+    fhir_copy_t copy = {.object_key = row->object_key,
+                        .store = row->store,
+                        .locator = row->locator,
+                        .state = FHIR_COPY_LEFT_OVER,
+                        .created = row->created};
+    FHIR_TRY(fhir_meta_object_discard(discarded, orphans->job.meta, row->object_key, orphans->before,
+                                      has_place ? orphans->sweep.lease : NULL, FHIR_COPY_LEASE, &call));
+    *done = *discarded;
+    return *done && has_place ? fhir_copy_remove(done, &orphans->sweep, &copy, 1, orphans->pool) : NULL;
+}
+
+/* The next object would have the same error. */
+static int is_of_all(const fhir_error_t *error)
+{
+    return error->code == FHIR_ERROR_UNAVAILABLE || error->code == FHIR_ERROR_TIMEOUT ||
+           error->code == FHIR_ERROR_CANCELLED;
+}
+
+/* *has_place 0: nothing can be behind this locator, which the store never gave. What is damaged is told and goes on. */
+static fhir_error_t *look_at_pending(fhir_finding_t *finding, int *has_place, orphans_t *orphans,
+                                     fhir_open_store_t *store, const fhir_object_row_t *row)
+{
+    fhir_call_t call = fhir_object_job_call(&orphans->job, orphans->pool);
+    fhir_object_info_t info;
+    fhir_error_t *error = fhir_object_stat(&info, store, row->locator, &call);
+    if (error && is_of_all(error)) {
         return error;
     }
-    return fhir_transaction_commit(transaction);
+    *has_place = fhir_store_is_persistent(store) && !(error && error->code == FHIR_ERROR_INVALID);
+    finding->problem = "pending";
+    finding->key = row->object_key;
+    finding->locator = row->locator;
+    finding->since = row->created;
+    finding->size = error ? -1 : info.length;
+    if (error && error->code != FHIR_ERROR_NOT_FOUND && error->code != FHIR_ERROR_INVALID) {
+        finding->detail = reason(error);
+    }
+    return NULL;
 }
 
 static fhir_error_t *handle_pending(orphans_t *orphans, fhir_open_store_t *store, const fhir_object_row_t *row)
 {
-    fhir_call_t call = fhir_object_job_call(&orphans->job, orphans->pool);
-    fhir_object_info_t info = {.struct_size = sizeof(info)};
-    fhir_error_t *error = fhir_object_stat(&info, store, row->locator, &call);
-    fhir_finding_t finding = {.problem = "pending", .key = row->object_key, .locator = row->locator};
+    fhir_finding_t finding = {.detail = NULL};
+    fhir_error_t *error;
+    int discarded = 0;
+    int has_place = 0;
     int done = 0;
-    if (error && error->code != FHIR_ERROR_NOT_FOUND && error->code != FHIR_ERROR_INVALID) {
-        return error;
-    }
-    finding.size = error ? -1 : info.length;
-    finding.since = row->created;
-    error = orphans->remove ? remove_pending(&done, orphans, row) : NULL;
-    if (!error && orphans->remove && !done) {
+    FHIR_TRY(look_at_pending(&finding, &has_place, orphans, store, row));
+    error = orphans->remove ? remove_pending(&discarded, &done, orphans, row, has_place) : NULL;
+    if (!error && orphans->remove && !discarded) {
         return NULL; /* its upload has ended */
     }
     report(orphans, &finding, done, error);
@@ -121,11 +147,33 @@ static fhir_error_t *find_copies(orphans_t *orphans)
                                   .locator = copy->locator,
                                   .detail = orphans->remove ? "is removed" : NULL};
         report(orphans, &finding, 0, NULL);
+        orphans->copies++;
     }
     return NULL;
 }
 
 /* ---- what no row knows ---- */
+
+/* What has become an object since the listing must not go as a remainder. */
+static fhir_error_t *check_unfinished(orphans_t *orphans, const char *locator)
+{
+    fhir_call_t call = fhir_object_job_call(&orphans->job, orphans->pool);
+    fhir_open_store_t *store;
+    fhir_object_info_t info;
+    fhir_error_t *error;
+    FHIR_TRY(fhir_store_get(&store, orphans->job.catalog, orphans->store, orphans->pool));
+    error = fhir_object_stat(&info, store, locator, &call);
+    if (!error) {
+        return fhir_error_public(orphans->pool, FHIR_ERROR_EXISTS, "kept: an object has been stored there. Run again.");
+    }
+    return error->code == FHIR_ERROR_NOT_FOUND ? NULL : error;
+}
+
+static fhir_error_t *remove_unknown(int *done, orphans_t *orphans, fhir_scan_kind_t kind, const char *locator)
+{
+    FHIR_TRY(kind == FHIR_SCAN_UNFINISHED ? check_unfinished(orphans, locator) : NULL);
+    return fhir_unknown_remove(done, &orphans->sweep, orphans->store, locator, orphans->pool);
+}
 
 static fhir_error_t *found(void *baton, fhir_scan_kind_t kind, const fhir_list_entry_t *entry, apr_pool_t *pool)
 {
@@ -134,14 +182,15 @@ static fhir_error_t *found(void *baton, fhir_scan_kind_t kind, const fhir_list_e
                               .size = entry->length,
                               .since = entry->modified,
                               .locator = entry->locator};
+    int removes = orphans->remove && !orphans->is_refused;
     fhir_error_t *error = NULL;
     int done = 0;
     (void)pool;
     /* What a row of another store names may be that row's object, if two stores are one place. And what no row knows
      * here may be what a row of another database knows, if they share the place. */
-    orphans->spared += orphans->remove && !orphans->unknown && kind == FHIR_SCAN_UNKNOWN;
-    if (orphans->remove && (kind == FHIR_SCAN_UNFINISHED || (kind == FHIR_SCAN_UNKNOWN && orphans->unknown))) {
-        error = fhir_unknown_remove(&done, &orphans->sweep, orphans->store, entry->locator, orphans->pool);
+    orphans->spared += removes && !orphans->unknown && kind == FHIR_SCAN_UNKNOWN;
+    if (removes && (kind == FHIR_SCAN_UNFINISHED || (kind == FHIR_SCAN_UNKNOWN && orphans->unknown))) {
+        error = remove_unknown(&done, orphans, kind, entry->locator);
     }
     report(orphans, &finding, done, error);
     return NULL;
@@ -177,13 +226,14 @@ static fhir_error_t *find_unknown(orphans_t *orphans)
     const char *why;
     scan.before = orphans->before;
     FHIR_TRY(fhir_scan_refused(&why, &orphans->job, orphans->store, orphans->ctl->pool));
-    if (!why && orphans->remove) {
-        FHIR_TRY(check_database(&why, orphans));
-    }
     if (why) {
-        fprintf(stderr, "%s: %s what no row knows: %s.\n", orphans->store,
-                orphans->remove ? "nothing is removed of" : "not looked for", why);
+        fprintf(stderr, "%s: not looked for what no row knows: %s.\n", orphans->store, why);
         return NULL;
+    }
+    FHIR_TRY(orphans->remove ? check_database(&why, orphans) : NULL);
+    orphans->is_refused = why != NULL;
+    if (why) {
+        fprintf(stderr, "%s: nothing is removed of what no row knows: %s\n", orphans->store, why);
     }
     return fhir_store_scan(&scan, orphans->ctl->pool);
 }
@@ -213,10 +263,14 @@ static fhir_error_t *find_in_stores(orphans_t *orphans)
 
 static void print_summary(orphans_t *orphans)
 {
+    apr_off_t findings = orphans->findings.count - orphans->copies;
     fhir_findings_end(&orphans->findings);
-    if (!orphans->findings.json && orphans->remove && orphans->findings.count) {
+    if (!orphans->findings.json && orphans->remove && findings) {
         printf("%" APR_OFF_T_FMT " removed", orphans->removed);
         printf(orphans->failed ? ", %" APR_OFF_T_FMT " could not be removed.\n" : ".\n", orphans->failed);
+    }
+    if (!orphans->findings.json && orphans->sweep.removed) {
+        printf("%" APR_OFF_T_FMT " left-over copies removed.\n", orphans->sweep.removed);
     }
     if (orphans->spared) {
         fprintf(stderr,
@@ -226,15 +280,13 @@ static void print_summary(orphans_t *orphans)
                 orphans->spared);
     }
     if (orphans->remove) {
-        orphans->ctl->status =
-            orphans->findings.count > orphans->removed || orphans->sweep.kept ? FHIR_CTL_FOUND : FHIR_CTL_OK;
+        orphans->ctl->status = findings > orphans->removed || orphans->sweep.kept ? FHIR_CTL_FOUND : FHIR_CTL_OK;
     }
 }
 
 static fhir_error_t *sweep(orphans_t *orphans)
 {
     FHIR_TRY(fhir_copies_sweep(&orphans->sweep));
-    orphans->removed += orphans->sweep.removed;
     if (orphans->sweep.kept) {
         fprintf(stderr, "%" APR_OFF_T_FMT " copies could not be removed now: %s\n", orphans->sweep.kept,
                 orphans->sweep.why_kept);
@@ -242,27 +294,38 @@ static fhir_error_t *sweep(orphans_t *orphans)
     return NULL;
 }
 
+static fhir_error_t *parse_age(apr_interval_time_t *age, const orphans_t *orphans)
+{
+    const char *given = fhir_ctl_option(orphans->ctl, "older-than");
+    given = given ? given : orphans->remove ? REMOVE_AGE : LIST_AGE;
+    FHIR_TRY(fhir_parse_duration(age, given, orphans->ctl->pool));
+    return *age <= AGE_MAX
+               ? NULL
+               : fhir_error_public(orphans->ctl->pool, FHIR_ERROR_INVALID,
+                                   "'%.64s' is too long for --older-than. Write " AGE_MAX_TEXT " or less.", given);
+}
+
 fhir_error_t *fhir_ctl_store_orphans(fhir_ctl_t *ctl)
 {
     const char *only = fhir_ctl_option(ctl, "store");
-    const char *given_age = fhir_ctl_option(ctl, "older-than");
     orphans_t orphans = {.ctl = ctl};
     apr_interval_time_t age = 0;
+    fhir_call_t call;
     orphans.remove = fhir_ctl_option(ctl, "remove") != NULL;
     orphans.unknown = fhir_ctl_option(ctl, "unknown") != NULL;
     if (orphans.unknown && !orphans.remove) {
         return fhir_error_public(ctl->pool, FHIR_ERROR_INVALID,
                                  "--unknown is for --remove; without it they are listed.");
     }
-    given_age = given_age ? given_age : orphans.remove ? REMOVE_AGE : LIST_AGE;
-    FHIR_TRY(fhir_parse_duration(&age, given_age, ctl->pool));
+    FHIR_TRY(parse_age(&age, &orphans));
     fhir_object_job_init(&orphans.job, ctl->pool);
     FHIR_TRY(fhir_ctl_job(&orphans.job, ctl));
     FHIR_TRY(only ? fhir_ctl_known_store(ctl, only) : NULL);
     FHIR_TRY(fhir_ctl_stores(ctl));
     FHIR_TRY(fhir_copy_sweep_init(&orphans.sweep, &orphans.job, ctl->pool));
     apr_pool_create(&orphans.pool, ctl->pool);
-    orphans.before = apr_time_now() - age;
+    call = fhir_object_job_call(&orphans.job, ctl->pool);
+    FHIR_TRY(fhir_meta_time_ago(&orphans.before, orphans.job.meta, age, &call));
     fhir_findings_init(&orphans.findings, ctl, NULL, 1);
     FHIR_TRY(find_in_stores(&orphans));
     FHIR_TRY(orphans.remove ? sweep(&orphans) : NULL);

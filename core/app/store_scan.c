@@ -33,10 +33,11 @@ static fhir_error_t *keep_entry(void *baton, const fhir_list_entry_t *entry, apr
 
 static fhir_scan_kind_t kind_of(const fhir_list_entry_t *entry, fhir_knowledge_t known)
 {
-    if (!entry->committed) {
-        return FHIR_SCAN_UNFINISHED;
+    if (known == FHIR_LOCATOR_ELSEWHERE) {
+        return FHIR_SCAN_ELSEWHERE; /* also what is unfinished: its writer may be at work under the place's other name
+                                     */
     }
-    return known == FHIR_LOCATOR_ELSEWHERE ? FHIR_SCAN_ELSEWHERE : FHIR_SCAN_UNKNOWN;
+    return entry->committed ? FHIR_SCAN_UNKNOWN : FHIR_SCAN_UNFINISHED;
 }
 
 /* Asked after the listing: the row of an upload is there before its bytes. */

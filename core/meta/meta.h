@@ -196,6 +196,9 @@ typedef struct fhir_object_row_t {
     apr_time_t created;
     int committed; /* 0: pending */
 } fhir_object_row_t;
+/* What the database's clock showed so long ago: rows have their times from it. */
+fhir_error_t *fhir_meta_time_ago(apr_time_t *then, fhir_meta_t *meta, apr_interval_time_t age,
+                                 const fhir_call_t *call) FHIR_MUST_CHECK;
 /* Pending rows of a store older than `before`, apart from those that clients send to the store themselves: array of
  * fhir_object_row_t. */
 fhir_error_t *fhir_meta_objects_pending(apr_array_header_t **rows, fhir_meta_t *meta, const char *store,

@@ -14,6 +14,9 @@ static const fhir_pg_statement_t objects_pending = {
     "AND created_at < timestamptz 'epoch' + $2::bigint * interval '1 microsecond' AND NOT " FHIR_PG_STILL_AWAITED
     " ORDER BY created_at"};
 
+static const fhir_pg_statement_t time_ago = {FHIR_PG_TIME_AGO, 1,
+                                             "SELECT clock_timestamp() - $1::bigint * interval '1 microsecond'"};
+
 fhir_error_t *fhir_meta_object_register(fhir_meta_t *meta, const char *project_id, const char *object_key,
                                         const char *store, const char *locator, const fhir_call_t *call)
 {
@@ -30,6 +33,17 @@ fhir_error_t *fhir_meta_object_forget(fhir_meta_t *meta, const char *object_key,
     fhir_pg_parameters_t parameters = {.count = 0};
     fhir_pg_add_text(&parameters, object_key);
     return fhir_pg_change(NULL, meta, &object_forget, &parameters, call);
+}
+
+fhir_error_t *fhir_meta_time_ago(apr_time_t *then, fhir_meta_t *meta, apr_interval_time_t age, const fhir_call_t *call)
+{
+    fhir_pg_parameters_t parameters = {.count = 0};
+    PGresult *result;
+    fhir_pg_add_number(&parameters, age);
+    FHIR_TRY(fhir_pg_run(&result, meta, &time_ago, &parameters, call));
+    *then = fhir_pg_time(result, 0, 0);
+    PQclear(result);
+    return NULL;
 }
 
 fhir_error_t *fhir_meta_objects_pending(apr_array_header_t **rows, fhir_meta_t *meta, const char *store,

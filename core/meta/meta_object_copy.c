@@ -19,12 +19,16 @@ static const fhir_pg_statement_t copies_claim = {
               "AND NOT EXISTS (SELECT FROM fhir_binary.object t WHERE t.locator = w.locator AND t.store = $2) "
               "FOR NO KEY UPDATE OF o SKIP LOCKED ON CONFLICT DO NOTHING RETURNING c.object_key"};
 
+/* Another store's object at this locator may be at this very place, if it has two names. A direct upload that is left
+ * alone ends with its place. */
 static const fhir_pg_statement_t copy_add = {
     FHIR_PG_COPY_ADD, 0,
-    "INSERT INTO fhir_binary.object_copy (object_key, store, locator, state, lease, due_at) "
+    "WITH added AS (INSERT INTO fhir_binary.object_copy (object_key, store, locator, state, lease, due_at) "
     "SELECT $1::uuid, $2, $3, $4::smallint, $5::uuid, " AFTER(
         "$6") " WHERE NOT EXISTS "
-              "(SELECT FROM fhir_binary.object o WHERE o.locator = $3 AND o.store = $2) ON CONFLICT DO NOTHING"};
+              "(SELECT FROM fhir_binary.object o WHERE o.locator = $3) ON CONFLICT DO NOTHING "
+              "RETURNING store, locator), forgotten AS (DELETE FROM fhir_binary.direct_upload d USING added "
+              "WHERE d.store = added.store AND d.locator = added.locator AND d.state = 3) SELECT FROM added"};
 
 static const fhir_pg_statement_t copies_renew = {FHIR_PG_COPIES_RENEW, 0,
                                                  "WITH renewed AS (UPDATE fhir_binary.object_copy SET due_at = " AFTER(
@@ -81,13 +85,17 @@ static const fhir_pg_statement_t copy_forget = {FHIR_PG_COPY_FORGET, 0,
                                                 "DELETE FROM fhir_binary.object_copy WHERE object_key = $1::uuid "
                                                 "AND store = $2 AND locator = $3"};
 
-/* What a client may still send to the store itself has a worker of its own. */
+/* What a client may still send to the store itself has a worker of its own. There is always a row that knows the place,
+ * and never one that an upload could still commit. */
 static const fhir_pg_statement_t object_discard = {
     FHIR_PG_OBJECT_DISCARD, 0,
     "WITH gone AS (DELETE FROM fhir_binary.object o WHERE object_key = $1::uuid AND committed_at IS NULL "
     "AND created_at < timestamptz 'epoch' + $2::bigint * interval '1 microsecond' "
-    "AND NOT " FHIR_PG_STILL_AWAITED " RETURNING object_key), forgotten AS (DELETE FROM "
-    "fhir_binary.direct_upload d USING gone WHERE d.object_key = gone.object_key) SELECT FROM gone"};
+    "AND NOT " FHIR_PG_STILL_AWAITED " RETURNING object_key, store, locator, created_at), "
+    "forgotten AS (DELETE FROM fhir_binary.direct_upload d USING gone WHERE d.object_key = gone.object_key), "
+    "left_over AS (INSERT INTO fhir_binary.object_copy (object_key, store, locator, state, lease, due_at, created_at) "
+    "SELECT object_key, store, locator, 2, $3::uuid, " AFTER("$4") ", created_at FROM gone "
+                                                                   "WHERE $3::uuid IS NOT NULL) SELECT FROM gone"};
 
 static const char *names_of(const apr_array_header_t *names, apr_pool_t *pool)
 {
@@ -298,16 +306,17 @@ fhir_error_t *fhir_transaction_copy_forget(fhir_transaction_t *transaction, cons
     return NULL;
 }
 
-fhir_error_t *fhir_transaction_object_discard(int *discarded, fhir_transaction_t *transaction, const char *object_key,
-                                              apr_time_t before)
+fhir_error_t *fhir_meta_object_discard(int *discarded, fhir_meta_t *meta, const char *object_key, apr_time_t before,
+                                       const char *lease, apr_interval_time_t time, const fhir_call_t *call)
 {
     fhir_pg_parameters_t parameters = {.count = 0};
-    PGresult *result;
+    apr_off_t changed;
     *discarded = 0;
     fhir_pg_add_text(&parameters, object_key);
     fhir_pg_add_time(&parameters, before);
-    FHIR_TRY(fhir_pg_run_in(&result, transaction, &object_discard, &parameters));
-    *discarded = apr_atoi64(PQcmdTuples(result)) == 1;
-    PQclear(result);
+    fhir_pg_add_text(&parameters, lease);
+    fhir_pg_add_number(&parameters, time);
+    FHIR_TRY(fhir_pg_change(&changed, meta, &object_discard, &parameters, call));
+    *discarded = changed == 1;
     return NULL;
 }

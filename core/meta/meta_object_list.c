@@ -61,12 +61,15 @@ static const fhir_pg_statement_t stores_needed = {
     "WHERE o.committed_at IS NOT NULL AND o.store > s.store ORDER BY o.store LIMIT 1) FROM s "
     "WHERE s.store IS NOT NULL) SELECT store FROM s WHERE store IS NOT NULL"};
 
+/* Elsewhere: what is an object there, or may become one. A direct upload that is left alone (3) looks after nothing. */
 static const fhir_pg_statement_t locators_known = {
     FHIR_PG_LOCATORS_KNOWN, 1,
     "SELECT CASE WHEN EXISTS (SELECT FROM fhir_binary.object o WHERE o.locator = l.locator AND o.store = $1) "
     "OR EXISTS (SELECT FROM fhir_binary.object_copy c WHERE c.locator = l.locator AND c.store = $1) "
-    "OR EXISTS (SELECT FROM fhir_binary.direct_upload d WHERE d.locator = l.locator AND d.store = $1) THEN 1 "
-    "WHEN EXISTS (SELECT FROM fhir_binary.object o WHERE o.locator = l.locator) THEN 2 ELSE 0 END "
+    "OR EXISTS (SELECT FROM fhir_binary.direct_upload d WHERE d.locator = l.locator AND d.store = $1 "
+    "AND d.state <> 3) THEN 1 "
+    "WHEN EXISTS (SELECT FROM fhir_binary.object o WHERE o.locator = l.locator) "
+    "OR EXISTS (SELECT FROM fhir_binary.object_copy c WHERE c.locator = l.locator AND c.state = 1) THEN 2 ELSE 0 END "
     "FROM unnest($2::text[]) WITH ORDINALITY l (locator, place) ORDER BY l.place"};
 
 static void add_filter(fhir_pg_parameters_t *parameters, const fhir_object_filter_t *filter)

@@ -46,7 +46,7 @@ typedef struct fhir_copy_t {
 fhir_error_t *fhir_meta_copies_claim(apr_array_header_t **claimed, fhir_meta_t *meta, const char *from,
                                      const apr_array_header_t *copies, const char *lease, apr_interval_time_t time,
                                      const fhir_call_t *call) FHIR_MUST_CHECK;
-/* A copy of no object. *taken 0: a row knows this place or key already. */
+/* A copy of no object. *taken 0: a row knows this place or key already, or another store's object has its locator. */
 fhir_error_t *fhir_meta_copy_add(int *taken, fhir_meta_t *meta, const fhir_copy_t *copy, const char *lease,
                                  apr_interval_time_t time, const fhir_call_t *call) FHIR_MUST_CHECK;
 /* All of this lease. *held: the copy of this key is among them; key NULL: any is. */
@@ -79,10 +79,12 @@ fhir_error_t *fhir_transaction_copy_lock(int *held, int *is_current, const fhir_
                                          apr_pool_t *pool) FHIR_MUST_CHECK;
 /* Once there is nothing at its place. */
 fhir_error_t *fhir_transaction_copy_forget(fhir_transaction_t *transaction, const fhir_copy_t *copy) FHIR_MUST_CHECK;
-/* Takes a pending row older than `before` away; its upload can't be committed then. *discarded 0: it is not pending any
- * more, or younger. */
-fhir_error_t *fhir_transaction_object_discard(int *discarded, fhir_transaction_t *transaction, const char *object_key,
-                                              apr_time_t before) FHIR_MUST_CHECK;
+/* A pending row older than `before` becomes a LEFT_OVER copy with this lease, in one transaction; its upload can't be
+ * committed then. Lease NULL: nothing is at its place, and the row just goes. *discarded 0: it is not pending any more,
+ * or younger. */
+fhir_error_t *fhir_meta_object_discard(int *discarded, fhir_meta_t *meta, const char *object_key, apr_time_t before,
+                                       const char *lease, apr_interval_time_t time,
+                                       const fhir_call_t *call) FHIR_MUST_CHECK;
 
 /* ---- stores, as the rows see them ---- */
 typedef struct fhir_store_stat_t {
@@ -104,7 +106,7 @@ fhir_error_t *fhir_meta_stores_needed(apr_array_header_t **names, fhir_meta_t *m
 
 typedef enum fhir_knowledge_t {
     FHIR_LOCATOR_UNKNOWN,  /* no row */
-    FHIR_LOCATOR_KNOWN,    /* a row of this store, an object's or a copy's */
+    FHIR_LOCATOR_KNOWN,    /* a row of this store: an object's, a copy's, or a direct upload's */
     FHIR_LOCATOR_ELSEWHERE /* a row of another store has it: a forgotten copy, or one place under two names */
 } fhir_knowledge_t;
 /* What rows say about these locators (array of const char *) of a store: array of fhir_knowledge_t, in their order. */

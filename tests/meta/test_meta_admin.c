@@ -192,8 +192,60 @@ static void orphans(void)
     CU_ASSERT_EQUAL(APR_ARRAY_IDX(known, 2, fhir_knowledge_t), FHIR_LOCATOR_KNOWN);
 }
 
-static const fhir_unit_test_t tests[] = {
-    {"projects", projects}, {"clients", clients}, {"client, membership and project switch off", three_switches},
-    {"keys", keys},         {"orphans", orphans}, {NULL, NULL}};
+/* What is known of the locator `place` in the store `second`. */
+static fhir_knowledge_t known_after(const char *statement)
+{
+    apr_array_header_t *locators = apr_array_make(pool, 1, sizeof(const char *));
+    apr_array_header_t *known;
+    sql("DELETE FROM fhir_binary.object_copy WHERE locator = 'place'");
+    sql("DELETE FROM fhir_binary.direct_upload WHERE locator = 'place'");
+    sql(statement);
+    APR_ARRAY_PUSH(locators, const char *) = "place";
+    FHIR_ASSERT_OK(fhir_meta_locators_known(&known, meta, "second", locators, &call));
+    return APR_ARRAY_IDX(known, 0, fhir_knowledge_t);
+}
+
+#define COPY(store, state)                                                                                             \
+    "INSERT INTO fhir_binary.object_copy (object_key, store, locator, state, lease, due_at) "                          \
+    "VALUES (gen_random_uuid(), '" store "', 'place', " state ", gen_random_uuid(), now())"
+#define DIRECT(store, state)                                                                                           \
+    "INSERT INTO fhir_binary.direct_upload (version_id, project_id, membership_id, key_id, binary_id, content_type, "  \
+    "object_key, store, locator, expires_at, state, due_at) VALUES (gen_random_uuid(), gen_random_uuid(), "            \
+    "gen_random_uuid(), 'key', 'id', 'text/plain', gen_random_uuid(), '" store "', 'place', now(), " state ", now())"
+
+static void known_places(void)
+{
+    open_meta(1);
+    CU_ASSERT_EQUAL(known_after("SELECT 1"), FHIR_LOCATOR_UNKNOWN);
+    CU_ASSERT_EQUAL(known_after(COPY("second", "1")), FHIR_LOCATOR_KNOWN);
+    CU_ASSERT_EQUAL(known_after(COPY("second", "2")), FHIR_LOCATOR_KNOWN);
+    CU_ASSERT_EQUAL(known_after(COPY("main", "1")), FHIR_LOCATOR_ELSEWHERE);
+    CU_ASSERT_EQUAL(known_after(COPY("main", "2")), FHIR_LOCATOR_UNKNOWN);
+    CU_ASSERT_EQUAL(known_after(DIRECT("second", "1")), FHIR_LOCATOR_KNOWN);
+    CU_ASSERT_EQUAL(known_after(DIRECT("second", "2")), FHIR_LOCATOR_KNOWN);
+    CU_ASSERT_EQUAL(known_after(DIRECT("second", "3")), FHIR_LOCATOR_UNKNOWN);
+    CU_ASSERT_EQUAL(known_after(DIRECT("main", "1")), FHIR_LOCATOR_UNKNOWN);
+    known_after("SELECT 1");
+}
+
+static void time_is_the_databases(void)
+{
+    apr_time_t then = 0;
+    apr_time_t now = apr_time_now();
+    open_meta(1);
+    FHIR_ASSERT_OK(fhir_meta_time_ago(&then, meta, 0, &call));
+    CU_ASSERT(then > now - apr_time_from_sec(60) && then < now + apr_time_from_sec(60));
+    FHIR_ASSERT_OK(fhir_meta_time_ago(&then, meta, apr_time_from_sec(86400) * 36500, &call));
+    CU_ASSERT(then < now - apr_time_from_sec(86400) * 36499 && then < 0);
+}
+
+static const fhir_unit_test_t tests[] = {{"projects", projects},
+                                         {"clients", clients},
+                                         {"client, membership and project switch off", three_switches},
+                                         {"keys", keys},
+                                         {"orphans", orphans},
+                                         {"known places", known_places},
+                                         {"time is the database's", time_is_the_databases},
+                                         {NULL, NULL}};
 
 FHIR_UNIT_MAIN("admin", tests)
