@@ -15,6 +15,12 @@ fhir_error_t *fhir_plugin_options(const fhir_plugin_option_t *known, const fhir_
                                   int option_count, const char *plugin, apr_pool_t *pool) FHIR_MUST_CHECK;
 /* "on" or "off"; NULL leaves *flag alone. */
 fhir_error_t *fhir_plugin_flag(int *flag, const char *key, const char *value, apr_pool_t *pool) FHIR_MUST_CHECK;
+/* Is it the absolute path of something that exists? A value that is not is never repeated: it may be the secret. */
+fhir_error_t *fhir_plugin_secret_file(const char *option, const char *path, apr_pool_t *pool) FHIR_MUST_CHECK;
+/* A word of the configuration as a text may repeat it: "..." if it looks like anything but a name. */
+const char *fhir_plugin_shown_name(const char *value);
+/* The same for a URL: "..." if it has a user, a password or a query. */
+const char *fhir_plugin_shown_url(const char *value);
 /* Decimal digits within [least, most]; NULL leaves *number alone. */
 fhir_error_t *fhir_plugin_number(apr_int64_t *number, const char *key, const char *value, apr_int64_t least,
                                  apr_int64_t most, apr_pool_t *pool) FHIR_MUST_CHECK;

@@ -467,6 +467,8 @@ static void wrong_key_files(void)
     refused("one/two AAECAw==\n", 0600, NULL, "line 1 is not");
     refused(apr_pstrcat(suite.pool, first_key, second_key, first_key, NULL), 0600, NULL, "line 3: the id first");
     refused(first_key, 0600, "key_command=unwrap", "absolute path");
+    refused(first_key, 0600, "key_file=AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", "key_file= is not an absolute");
+    refused(first_key, 0600, "key_file=/AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", "can't be read");
     refused(first_key, 0600, "key_command=/no/such/program", "not a program");
     refused(first_key, 0600, "colour=red", "It knows: inner, key_file, key_command, key_timeout.");
     refused(apr_pstrcat(suite.pool, first_key,

@@ -316,8 +316,9 @@ static void test_refused_options(void)
         {"spool_directory", "tmp", "spool_directory="},
         {"spool_directory", "/etc/passwd", "spool_directory="},
         {"credentials_file", NULL, "credentials_file="},
-        {"credentials_file", "keys", "credentials_file="},
-        {"credentials_file", "/nonexistent/keys", "can't be used"},
+        {"credentials_file", "SECRET", "credentials_file= is not an absolute path"},
+        {"credentials_file", "/SECRET", "can't be read"},
+        {"endpoint", "http://user:SECRET@a", "host"},
         {"profile", "nobody", "no profile [nobody]"},
         {"profile", "session", "session token"},
         {"region", "eu-central-1", "no option 'region'"},
@@ -329,6 +330,7 @@ static void test_refused_options(void)
         fhir_error_t *error = configure_with(&config, refusals[i].key, refusals[i].value);
         CU_ASSERT_PTR_NOT_NULL(error);
         CU_ASSERT_PTR_NULL(config);
+        CU_ASSERT(!error || !strstr(error->public_text, "SECRET"));
         if (!error || error->code != FHIR_ERROR_INVALID || !strstr(error->public_text, refusals[i].reason)) {
             printf("%s=%s: %s\n", refusals[i].key, refusals[i].value ? refusals[i].value : "",
                    error ? error->public_text : "accepted");
