@@ -50,6 +50,16 @@ fhir_error_t *fhir_plugin_system_error(apr_pool_t *pool, int system_errno, const
     return error;
 }
 
+fhir_error_t *fhir_plugin_local_error(apr_pool_t *pool, int system_errno, const char *operation)
+{
+    fhir_error_t *error = fhir_plugin_system_error(pool, system_errno, operation);
+    if (error->code == FHIR_ERROR_NOT_FOUND) {
+        error->code = FHIR_ERROR_INTERNAL;
+        error->public_text = "The store is not usable as configured. Tell the operator of this server.";
+    }
+    return error;
+}
+
 fhir_error_t *fhir_plugin_not_found(apr_pool_t *pool)
 {
     return fhir_error_create(pool, FHIR_ERROR_NOT_FOUND, APR_ENOENT, "The object is not in the store.", NULL);

@@ -32,10 +32,19 @@ fhir_error_t *fhir_plugin_duration(apr_interval_time_t *duration, const char *ke
                                    apr_interval_time_t least, apr_interval_time_t most,
                                    apr_pool_t *pool) FHIR_MUST_CHECK;
 
+/* ---- spool_directory=: files without a name ---- */
+fhir_error_t *fhir_plugin_spool_configure(const char *directory, apr_pool_t *pool) FHIR_MUST_CHECK;
+/* `directory` NULL: the system's. */
+fhir_error_t *fhir_plugin_spool_open(int *file, const char *directory, apr_pool_t *pool) FHIR_MUST_CHECK;
+/* For a health check: can this process open one? */
+fhir_error_t *fhir_plugin_spool_try(const char *directory, apr_pool_t *pool) FHIR_MUST_CHECK;
+
 /* ---- errors ---- */
 /* From errno: ENOSPC and EDQUOT are NO_SPACE, ENOENT is NOT_FOUND, EEXIST is EXISTS, EACCES and EPERM are DENIED, a
  * lack of descriptors or memory is UNAVAILABLE. The detail names the operation and what the system said. */
 fhir_error_t *fhir_plugin_system_error(apr_pool_t *pool, int system_errno, const char *operation) FHIR_MUST_CHECK;
+/* The same about this host, where ENOENT is no word about an object: INTERNAL. */
+fhir_error_t *fhir_plugin_local_error(apr_pool_t *pool, int system_errno, const char *operation) FHIR_MUST_CHECK;
 fhir_error_t *fhir_plugin_not_found(apr_pool_t *pool) FHIR_MUST_CHECK;
 fhir_error_t *fhir_plugin_exists(apr_pool_t *pool) FHIR_MUST_CHECK;
 fhir_error_t *fhir_plugin_bad_locator(apr_pool_t *pool) FHIR_MUST_CHECK;

@@ -161,19 +161,6 @@ static fhir_error_t *configure_keys(fhir_store_config_t *config, const char *fil
     return NULL;
 }
 
-static fhir_error_t *configure_spool(fhir_store_config_t *config, const char *directory, apr_pool_t *pool)
-{
-    struct stat status;
-    config->spool_directory = directory ? directory : SPOOL_DIRECTORY;
-    if (config->spool_directory[0] != '/' || (!stat(config->spool_directory, &status) && !S_ISDIR(status.st_mode))) {
-        return fhir_error_public(pool, FHIR_ERROR_INVALID,
-                                 "spool_directory=%s is not the absolute path of a directory. Uploads wait there until "
-                                 "they are whole: name one with room that httpd's children may write.",
-                                 config->spool_directory);
-    }
-    return NULL;
-}
-
 fhir_error_t *libs3_configure(fhir_store_config_t **config, const fhir_store_option_t *options, int option_count,
                               apr_pool_t *pool)
 {
@@ -203,7 +190,8 @@ fhir_error_t *libs3_configure(fhir_store_config_t **config, const fhir_store_opt
     FHIR_TRY(configure_bucket(made, bucket, addressing, pool));
     FHIR_TRY(configure_prefix(made, prefix, pool));
     FHIR_TRY(fhir_plugin_size(&made->max_size, "max_size", max_size, 1, SIZE_MAX_ONE_PUT, pool));
-    FHIR_TRY(configure_spool(made, spool_directory, pool));
+    made->spool_directory = spool_directory ? spool_directory : SPOOL_DIRECTORY;
+    FHIR_TRY(fhir_plugin_spool_configure(made->spool_directory, pool));
     FHIR_TRY(configure_keys(made, credentials_file, profile, pool));
     *config = made;
     return NULL;

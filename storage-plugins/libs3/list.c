@@ -126,6 +126,7 @@ fhir_error_t *libs3_health(fhir_store_t *store, const fhir_store_call_t *call)
 {
     page_t page;
     memset(&page, 0, sizeof(page));
+    FHIR_TRY(fhir_plugin_spool_try(store->config->spool_directory, call->result_pool));
     page.room = 1;
     page.pool = call->scratch_pool;
     return fetch_page(&page, store, call);

@@ -315,6 +315,7 @@ static void test_refused_options(void)
         {"max_size", "0", "max_size="},
         {"spool_directory", "tmp", "spool_directory="},
         {"spool_directory", "/etc/passwd", "spool_directory="},
+        {"spool_directory", "/not/there", "install -d"},
         {"credentials_file", NULL, "credentials_file="},
         {"credentials_file", "SECRET", "credentials_file= is not an absolute path"},
         {"credentials_file", "/SECRET", "can't be read"},
@@ -352,7 +353,6 @@ static void test_good_options(void)
         {"prefix", "", NULL},
         {"max_size", "5G", NULL},
         {"spool_directory", "/tmp", NULL},
-        {"spool_directory", "/not/there/yet", NULL},
     };
     size_t i;
     for (i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
@@ -605,18 +605,29 @@ static void test_too_large(void)
     plugin->close(store);
 }
 
+/* Somebody removes it while the server runs: that is no word about the object, and health says it. */
 static void test_no_spool(void)
 {
     const fhir_storage_plugin_t *plugin = fhir_storage_plugin(NULL);
     fhir_write_request_t request = {
         .struct_size = sizeof(request), .object_key = KEY, .locator = LOCATOR, .expected_length = -1};
     fhir_store_call_t call = make_call(apr_time_from_sec(20));
+    char directory[] = "/tmp/fhir-test-spool-XXXXXX";
     fhir_store_config_t *config;
     fhir_store_t *store;
     fhir_writer_t *writer;
-    FHIR_ASSERT_OK(configure_with(&config, "spool_directory", "/not/there/yet"));
+    fhir_error_t *error;
+    CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(directory));
+    FHIR_ASSERT_OK(configure_with(&config, "spool_directory", directory));
     FHIR_ASSERT_OK(plugin->open(&store, config, NULL, pool));
-    CU_ASSERT_PTR_NOT_NULL(plugin->writer_begin(&writer, store, &request, &call));
+    rmdir(directory);
+    error = plugin->writer_begin(&writer, store, &request, &call);
+    check_code(FHIR_ERROR_INTERNAL, error);
+    CU_ASSERT_PTR_NOT_NULL(strstr(error->detail, directory));
+    CU_ASSERT_PTR_NULL(strstr(error->public_text, directory));
+    error = plugin->health(store, &call);
+    check_code(FHIR_ERROR_INTERNAL, error);
+    CU_ASSERT_PTR_NOT_NULL(strstr(error->detail, "spool_directory="));
     plugin->close(store);
 }
 
