@@ -57,6 +57,9 @@ fhir_error_t *fhir_plugin_short_object(apr_pool_t *pool, apr_off_t missing) FHIR
 /* ---- checks ---- */
 /* CANCELLED or TIMEOUT if the call must not begin or go on. */
 fhir_error_t *fhir_plugin_check_call(const fhir_store_call_t *call) FHIR_MUST_CHECK;
+/* The same for who has waited for an answer of `origin` (https://host:port): the detail says so. */
+fhir_error_t *fhir_plugin_check_wait(const fhir_store_call_t *call, const char *operation, const char *origin,
+                                     apr_time_t since) FHIR_MUST_CHECK;
 /* FHIR_STORAGE_KEY_LENGTH lower-case hex digits and nothing else. */
 int fhir_plugin_is_key(const char *text);
 /* Locators "ab/cd/<key>"; ab and cd are the key's first four digits. */

@@ -211,8 +211,7 @@ static fhir_error_t *send_all(libs3_request_t *request, fhir_writer_t *writer, c
         return fhir_plugin_local_error(call->result_pool, writer->failed, "read from spool_directory");
     }
     if (error && error->code == FHIR_ERROR_NOT_FOUND) { /* a bucket, not an object */
-        return fhir_error_create(call->result_pool, FHIR_ERROR_UNAVAILABLE, APR_SUCCESS,
-                                 "The store is overloaded or unreachable; try again.", "PutObject: HTTP 404");
+        return libs3_no_bucket(request, call->result_pool);
     }
     return error;
 }

@@ -405,6 +405,14 @@ static void check_code(fhir_error_code_t code, fhir_error_t *error)
     }
 }
 
+static void check_detail(const fhir_error_t *error, const char *part)
+{
+    if (!error->detail || !strstr(error->detail, part)) {
+        printf("'%s' is not in: %s\n", part, error->detail ? error->detail : "(none)");
+        CU_FAIL("another detail");
+    }
+}
+
 /* Every operation against a server that never answers ends with its deadline. */
 static void test_deadline(void)
 {
@@ -427,6 +435,7 @@ static void test_deadline(void)
                 : i == 2 ? plugin->reader_open(&reader, &info, store, LOCATOR, 0, -1, &call)
                          : plugin->health(store, &call);
         check_code(FHIR_ERROR_TIMEOUT, error);
+        check_detail(error, apr_psprintf(pool, ": no answer from http://127.0.0.1:%d within 0.", server.port));
         CU_ASSERT(apr_time_now() - begin >= apr_time_from_msec(290));
         CU_ASSERT(apr_time_now() - begin < apr_time_from_msec(1300));
     }
@@ -465,6 +474,7 @@ static void test_no_server(void)
     error = plugin->stat(&info, store, LOCATOR, &call);
     check_code(FHIR_ERROR_UNAVAILABLE, error);
     CU_ASSERT_EQUAL(error->retry, FHIR_RETRY_YES);
+    check_detail(error, "endpoint=");
     plugin->close(store);
 }
 
@@ -474,18 +484,22 @@ static void test_statuses(void)
         behaviour_t behaviour;
         fhir_error_code_t code;
         int requests; /* how often health asks */
-    } rows[] = {{THROTTLED, FHIR_ERROR_THROTTLED, 4},
-                {BROKEN, FHIR_ERROR_UNAVAILABLE, 4},
-                {NO_BUCKET, FHIR_ERROR_UNAVAILABLE, 1},
-                {REFUSED, FHIR_ERROR_DENIED, 1},
-                {GARBAGE, FHIR_ERROR_UNAVAILABLE, 4}};
+        const char *advice;
+    } rows[] = {{THROTTLED, FHIR_ERROR_THROTTLED, 4, "http://127.0.0.1:"},
+                {BROKEN, FHIR_ERROR_UNAVAILABLE, 4, "http://127.0.0.1:"},
+                {NO_BUCKET, FHIR_ERROR_DENIED, 1, "bucket="},
+                {REFUSED, FHIR_ERROR_DENIED, 1, "credentials_file="},
+                {GARBAGE, FHIR_ERROR_UNAVAILABLE, 4, "does endpoint= speak http?"}};
     size_t i;
     for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         fhir_store_call_t call = make_call(apr_time_from_sec(20));
+        fhir_error_t *error;
         fhir_store_t *store;
         start_server(rows[i].behaviour);
         store = open_on_server();
-        check_code(rows[i].code, fhir_storage_plugin(NULL)->health(store, &call));
+        error = fhir_storage_plugin(NULL)->health(store, &call);
+        check_code(rows[i].code, error);
+        check_detail(error, rows[i].advice);
         CU_ASSERT_EQUAL(atomic_load(&server.requests), rows[i].requests);
         fhir_storage_plugin(NULL)->close(store);
         stop_server();
@@ -547,6 +561,29 @@ static fhir_error_t *write_object(fhir_writer_t **writer, fhir_store_t *store, c
     FHIR_TRY(plugin->writer_begin(writer, store, &request, call));
     FHIR_TRY(plugin->writer_write(*writer, "abc", 3, call));
     return plugin->writer_commit(&info, *writer, call);
+}
+
+/* Of a bucket that is not there, too, a client hears that repeating is in vain. */
+static void test_no_bucket(void)
+{
+    const fhir_storage_plugin_t *plugin = fhir_storage_plugin(NULL);
+    fhir_store_call_t call = make_call(apr_time_from_sec(20));
+    fhir_object_info_t info = {.struct_size = sizeof(info)};
+    fhir_writer_t *writer = NULL;
+    fhir_reader_t *reader;
+    fhir_error_t *error;
+    fhir_store_t *store;
+    start_server(NO_BUCKET);
+    store = open_on_server();
+    error = write_object(&writer, store, &call);
+    check_code(FHIR_ERROR_DENIED, error);
+    CU_ASSERT_EQUAL(error->retry, FHIR_RETRY_NO);
+    CU_ASSERT_PTR_NOT_NULL(strstr(error->public_text, "not usable as configured"));
+    check_detail(error, "bucket=");
+    plugin->writer_abort(writer, &call);
+    check_code(FHIR_ERROR_DENIED, plugin->reader_open(&reader, &info, store, LOCATOR, 0, -1, &call));
+    plugin->close(store);
+    stop_server();
 }
 
 /* What is there stays, and is not removed by the abort of who came second. */
@@ -637,6 +674,7 @@ static const fhir_unit_test_t tests[] = {
     {"deadline", test_deadline},
     {"cancelled", test_cancelled},
     {"no server", test_no_server},
+    {"no bucket", test_no_bucket},
     {"statuses", test_statuses},
     {"reads", test_reads},
     {"taken key", test_taken_key},
