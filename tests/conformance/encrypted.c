@@ -69,6 +69,10 @@ static fhir_error_t *define(fhir_store_catalog_t *catalog, const char *fault, co
     if (fault) {
         FHIR_TRY(fhir_store_define(catalog, "faulty", "faulty", faulty, 2));
     }
+    if (extra && !strncmp(extra, "key_file=", 9)) { /* instead of ours */
+        options[1] = extra;
+        extra = NULL;
+    }
     if (extra) {
         return fhir_store_define(catalog, "sealed", "encrypted", options, 4);
     }
