@@ -39,9 +39,9 @@ static const meaning_t meanings[] = {
      "credentials=)"},
     {"AuthorizationPermissionMismatch", FHIR_ERROR_DENIED, denied,
      "give the identity of credentials= the role Storage Blob Data Contributor on the container"},
-    {"AuthorizationFailure", FHIR_ERROR_DENIED, denied,
-     "the account's firewall refuses this host, or the identity of credentials= lacks the role Storage Blob Data "
-     "Contributor"},
+    {"AuthorizationFailure", FHIR_ERROR_DENIED, denied, /* Azure's firewall; Azurite says it of a wrong key */
+     "correct account_key_file= and account=, or let this host through the account's firewall, or give the identity of "
+     "credentials= the role Storage Blob Data Contributor"},
     {"KeyBasedAuthenticationNotPermitted", FHIR_ERROR_DENIED, denied,
      "the account permits no account keys: use credentials=managed_identity or client_secret"},
     {"OutOfRangeInput", FHIR_ERROR_DENIED, misconfigured, WRONG_ENDPOINT},
