@@ -468,7 +468,7 @@ static void test_the_wrong_scheme_is_named(void)
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
     socklen_t length = sizeof(address);
     int plain = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    pthread_t thread;
+    pthread_t thread = 0;
     begin_tls("IP:127.0.0.1");
     check_scheme_advice("http", server->port, "does endpoint= speak https instead of http?");
     CU_ASSERT_FATAL(!bind(plain, (struct sockaddr *)&address, sizeof(address)) && !listen(plain, 1) &&
