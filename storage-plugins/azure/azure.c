@@ -83,7 +83,10 @@ static const char *advice(const fhir_http_response_t *response, const fhir_store
     if (response->status == 404) {
         return "The store's container does not exist. Create it, or correct container= and account=.";
     }
-    if (response->status != 401 && response->status != 403) {
+    if (response->status == 400 && (!*code || !strcmp(code, "OutOfRangeInput"))) {
+        return "The store does not understand its address. Correct endpoint=: Azurite's ends with the account's name.";
+    }
+    if (response->status != 401 && response->status != 403 && strcmp(code, "InvalidAuthenticationInfo")) {
         return NULL;
     }
     if (llabs(azure_clock_skew(response)) > SKEW_MAX) {

@@ -53,9 +53,11 @@ static int consists_of(const char *text, const char *characters, size_t least, s
 
 static fhir_error_t *read_file(char *content, const char *option, const char *path, apr_pool_t *pool)
 {
-    int file = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     struct stat status;
     ssize_t got = -1;
+    int file;
+    FHIR_TRY(fhir_plugin_secret_file(option, path, pool));
+    file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (file >= 0 && !fstat(file, &status) && S_ISREG(status.st_mode)) {
         got = read(file, content, SECRET_MAX);
     }
@@ -173,7 +175,8 @@ static fhir_error_t *check_url(const char **url, const char *option, apr_pool_t 
     *url = apr_pstrmemdup(pool, *url, length);
     host = is_https(*url) ? *url + 8 : !strncmp(*url, "http://", 7) ? *url + 7 : "";
     if (!consists_of(host, LETTERS CAPITALS DIGITS "-._~:/[]", 1, 256) || strchr("/:", *host) || strstr(host, "//")) {
-        return invalid(pool, "%s=%s is not a URL such as https://name.blob.core.windows.net.", option, *url);
+        return invalid(pool, "%s=%s is not a URL such as https://name.blob.core.windows.net.", option,
+                       fhir_plugin_shown_url(*url));
     }
     return NULL;
 }
@@ -364,7 +367,8 @@ static fhir_error_t *check_credentials(fhir_store_config_t *config, const words_
         config->credentials = AZURE_MANAGED_IDENTITY;
         return find_identity_endpoint(config, pool);
     }
-    return invalid(pool, "credentials=%s is not shared_key, client_secret or managed_identity.", kind);
+    return invalid(pool, "credentials=%s is not shared_key, client_secret or managed_identity.",
+                   fhir_plugin_shown_name(kind));
 }
 
 /* ---- all of it ---- */

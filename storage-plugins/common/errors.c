@@ -50,6 +50,16 @@ fhir_error_t *fhir_plugin_system_error(apr_pool_t *pool, int system_errno, const
     return error;
 }
 
+fhir_error_t *fhir_plugin_local_error(apr_pool_t *pool, int system_errno, const char *operation)
+{
+    fhir_error_t *error = fhir_plugin_system_error(pool, system_errno, operation);
+    if (error->code == FHIR_ERROR_NOT_FOUND) {
+        error->code = FHIR_ERROR_INTERNAL;
+        error->public_text = "The store is not usable as configured. Tell the operator of this server.";
+    }
+    return error;
+}
+
 fhir_error_t *fhir_plugin_not_found(apr_pool_t *pool)
 {
     return fhir_error_create(pool, FHIR_ERROR_NOT_FOUND, APR_ENOENT, "The object is not in the store.", NULL);
@@ -99,12 +109,24 @@ fhir_error_t *fhir_plugin_check_call(const fhir_store_call_t *call)
                                  NULL);
     }
     if (call->deadline && apr_time_now() >= call->deadline) {
-        fhir_error_t *error = fhir_error_create(call->result_pool, FHIR_ERROR_TIMEOUT, APR_TIMEUP,
-                                                "The store did not answer in time; try again.", NULL);
+        fhir_error_t *error =
+            fhir_error_create(call->result_pool, FHIR_ERROR_TIMEOUT, APR_TIMEUP,
+                              "The store did not answer in time; try again.", "there was no time left for it");
         error->retry = FHIR_RETRY_YES;
         return error;
     }
     return NULL;
+}
+
+fhir_error_t *fhir_plugin_check_wait(const fhir_store_call_t *call, const char *operation, const char *origin,
+                                     apr_time_t since)
+{
+    fhir_error_t *error = fhir_plugin_check_call(call);
+    if (error && error->code == FHIR_ERROR_TIMEOUT) {
+        error->detail = apr_psprintf(call->result_pool, "%s: no answer from %s within %.1f s", operation, origin,
+                                     (double)(apr_time_now() - since) / APR_USEC_PER_SEC);
+    }
+    return error;
 }
 
 int fhir_plugin_is_key(const char *text)

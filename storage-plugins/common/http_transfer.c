@@ -44,6 +44,25 @@ static fhir_error_code_t code_of(const fhir_http_transfer_t *transfer)
     }
 }
 
+/* TLS to a port without it, or the reverse, shows in words that say nothing of it. */
+static const char *advice_on_scheme(const fhir_http_transfer_t *transfer)
+{
+    int tls = !strncasecmp(transfer->origin, "https", 5);
+    int never_answered = transfer->received == 0;
+    switch (transfer->result) {
+    case CURLE_SSL_CONNECT_ERROR:
+        return tls ? "; does endpoint= speak http instead of https?" : "";
+    case CURLE_GOT_NOTHING:
+    case CURLE_RECV_ERROR:
+        return !tls && never_answered ? "; does endpoint= speak https instead of http?" : "";
+    case CURLE_UNSUPPORTED_PROTOCOL: /* what came is no HTTP */
+    case CURLE_WEIRD_SERVER_REPLY:
+        return tls ? "; is endpoint= right?" : "; does endpoint= speak https instead of http?";
+    default:
+        return "";
+    }
+}
+
 /* What the operator may do about it. A certificate for another host, or of another year, is good for no authority. */
 static const char *advice_on(const fhir_http_transfer_t *transfer)
 {
@@ -55,7 +74,7 @@ static const char *advice_on(const fhir_http_transfer_t *transfer)
     case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
         return "; name the authority that signed its certificate with ca_file=";
     default:
-        return "";
+        return advice_on_scheme(transfer);
     }
 }
 
@@ -434,7 +453,8 @@ static fhir_error_t *wait_a_little(fhir_http_transfer_t *transfer, apr_time_t mo
 fhir_error_t *fhir_http_drive(fhir_http_transfer_t *transfer, int (*ready)(const fhir_http_transfer_t *),
                               const fhir_store_call_t *call)
 {
-    apr_time_t moved_at = apr_time_now();
+    apr_time_t began = apr_time_now();
+    apr_time_t moved_at = began;
     apr_uint64_t before = moved(transfer);
     fhir_error_t *error;
     if (transfer->interrupted) {
@@ -448,7 +468,7 @@ fhir_error_t *fhir_http_drive(fhir_http_transfer_t *transfer, int (*ready)(const
         if (ready(transfer)) {
             return NULL;
         }
-        error = fhir_plugin_check_call(call);
+        error = fhir_plugin_check_wait(call, transfer->method, transfer->origin, began);
         if (!error && moved(transfer) != before) { /* there may be more at once */
             before = moved(transfer);
             moved_at = apr_time_now();

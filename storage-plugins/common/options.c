@@ -24,7 +24,7 @@ fhir_error_t *fhir_plugin_options(const fhir_plugin_option_t *known, const fhir_
         if (!match->key) {
             return fhir_error_public(pool, FHIR_ERROR_INVALID,
                                      "The storage plugin '%s' has no option '%s'. It knows: %s.", plugin,
-                                     options[i].key, known_keys(known, pool));
+                                     fhir_plugin_shown_name(options[i].key), known_keys(known, pool));
         }
         *match->value = apr_pstrdup(pool, options[i].value);
     }

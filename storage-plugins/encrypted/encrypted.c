@@ -43,7 +43,7 @@ static fhir_error_t *check_command(const char *command, apr_pool_t *pool)
     struct stat status;
     if (command[0] != '/') {
         return fhir_error_public(pool, FHIR_ERROR_INVALID,
-                                 "key_command=%s must be an absolute path: no shell looks for it.", command);
+                                 "key_command= must be the absolute path of a program: no shell looks for it.");
     }
     if (stat(command, &status) || !S_ISREG(status.st_mode) || access(command, X_OK)) {
         return fhir_error_public(pool, FHIR_ERROR_INVALID, "key_command=%s is not a program that can be run.", command);
@@ -62,11 +62,12 @@ static fhir_error_t *check_paths(const fhir_store_config_t *config, const char *
         return fhir_error_public(pool, FHIR_ERROR_INVALID,
                                  "The encrypted store needs inner= with the name of the store that it wraps.");
     }
-    if (!key_file || key_file[0] != '/') {
+    if (!key_file) {
         return fhir_error_public(pool, FHIR_ERROR_INVALID,
                                  "The encrypted store needs key_file= with the absolute path of its key file: lines "
                                  "\"ID KEY\"; `openssl rand -base64 32` makes a key.");
     }
+    FHIR_TRY(fhir_plugin_secret_file("key_file", key_file, pool));
     return config->key_command ? check_command(config->key_command, pool) : NULL;
 }
 

@@ -196,14 +196,14 @@ static fhir_error_t *try_to_write(const fhir_store_t *store, apr_pool_t *pool)
     snprintf(name, sizeof(name), "health-%ld-%p", (long)getpid(), (const void *)&name);
     file = openat(store->tmp, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, FS_FILE_MODE);
     if (file < 0) {
-        return fhir_plugin_system_error(pool, errno, "create a file in tmp");
+        return fhir_plugin_local_error(pool, errno, "create a file in tmp");
     }
     if (write(file, "x", 1) != 1) {
         failed = errno ? errno : ENOSPC;
     }
     unlinkat(store->tmp, name, 0);
     close(file);
-    return failed ? fhir_plugin_system_error(pool, failed, "write a file in tmp") : NULL;
+    return failed ? fhir_plugin_local_error(pool, failed, "write a file in tmp") : NULL;
 }
 
 static fhir_error_t *fs_health(fhir_store_t *store, const fhir_store_call_t *call)
@@ -212,13 +212,13 @@ static fhir_error_t *fs_health(fhir_store_t *store, const fhir_store_call_t *cal
     struct statvfs room;
     FHIR_TRY(fhir_plugin_check_call(call));
     if (fstatvfs(store->objects, &room)) {
-        return fhir_plugin_system_error(pool, errno, "ask for free space");
+        return fhir_plugin_local_error(pool, errno, "ask for free space");
     }
     if (room.f_bavail < LEAST_ROOM / (room.f_frsize ? room.f_frsize : 1)) {
-        return fhir_plugin_system_error(pool, ENOSPC, "less than 1 MiB is free");
+        return fhir_plugin_local_error(pool, ENOSPC, "less than 1 MiB is free");
     }
     if (room.f_files > 0 && room.f_favail == 0) {
-        return fhir_plugin_system_error(pool, ENOSPC, "no free inode");
+        return fhir_plugin_local_error(pool, ENOSPC, "no free inode");
     }
     return try_to_write(store, pool);
 }

@@ -40,7 +40,7 @@ static fhir_error_t *ask_for_room(const fhir_store_t *store, apr_off_t length, a
         return NULL;
     }
     if ((apr_uint64_t)length / room.f_frsize >= room.f_bavail) {
-        return fhir_plugin_system_error(pool, ENOSPC, "the announced length does not fit");
+        return fhir_plugin_local_error(pool, ENOSPC, "the announced length does not fit");
     }
     return NULL;
 }
@@ -66,7 +66,7 @@ fhir_error_t *fs_writer_begin(fhir_writer_t **writer, fhir_store_t *store, const
     made->directory = -1;
     made->file = openat(store->tmp, made->key, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, FS_FILE_MODE);
     if (made->file < 0) {
-        return fhir_plugin_system_error(pool, errno, "create a temporary file");
+        return fhir_plugin_local_error(pool, errno, "create a temporary file");
     }
     made->state = WRITER_OPEN;
     *writer = made;
@@ -149,7 +149,7 @@ fhir_error_t *fs_writer_write(fhir_writer_t *writer, const void *data, apr_size_
         failed = gather(writer, data, length, call->result_pool);
     }
     if (failed) {
-        return fhir_plugin_system_error(call->result_pool, failed, "write");
+        return fhir_plugin_local_error(call->result_pool, failed, "write");
     }
     start_writeback(writer);
     return NULL;
@@ -161,17 +161,17 @@ static fhir_error_t *check_file(fhir_object_info_t *info, fhir_writer_t *writer,
     struct stat status;
     int failed;
     if (fstat(writer->file, &status)) {
-        return fhir_plugin_system_error(pool, errno, "fstat the temporary file");
+        return fhir_plugin_local_error(pool, errno, "fstat the temporary file");
     }
     if (status.st_size != writer->length) {
         return fhir_plugin_short_object(pool, writer->length - status.st_size);
     }
     if ((status.st_mode & 0777) != FS_FILE_MODE && fchmod(writer->file, FS_FILE_MODE)) {
-        return fhir_plugin_system_error(pool, errno, "fchmod the temporary file");
+        return fhir_plugin_local_error(pool, errno, "fchmod the temporary file");
     }
     failed = fs_give(writer->store, writer->file);
     if (failed) {
-        return fhir_plugin_system_error(pool, failed, "fchown the temporary file");
+        return fhir_plugin_local_error(pool, failed, "fchown the temporary file");
     }
     info->length = status.st_size;
     info->modified = apr_time_make(status.st_mtim.tv_sec, status.st_mtim.tv_nsec / 1000);
@@ -253,7 +253,7 @@ static fhir_error_t *put_in_place(fhir_writer_t *writer, const fhir_store_call_t
 {
     int failed = sync_into_directory(writer);
     if (failed) {
-        return fhir_plugin_system_error(call->result_pool, failed, "sync the object");
+        return fhir_plugin_local_error(call->result_pool, failed, "sync the object");
     }
     FHIR_TRY(fhir_plugin_check_call(call));
     failed = rename_into_place(writer);
@@ -262,11 +262,11 @@ static fhir_error_t *put_in_place(fhir_writer_t *writer, const fhir_store_call_t
                                  "The upload was interrupted; send it again.", "the temporary file was removed");
     }
     if (failed) {
-        return fhir_plugin_system_error(call->result_pool, failed, "rename the object into place");
+        return fhir_plugin_local_error(call->result_pool, failed, "rename the object into place");
     }
     writer->state = WRITER_RENAMED;
     failed = fs_sync(writer->store, writer->directory);
-    return failed ? fhir_plugin_system_error(call->result_pool, failed, "sync the object's directory") : NULL;
+    return failed ? fhir_plugin_local_error(call->result_pool, failed, "sync the object's directory") : NULL;
 }
 
 static void close_all(fhir_writer_t *writer)
@@ -307,7 +307,7 @@ fhir_error_t *fs_writer_commit(fhir_object_info_t *info, fhir_writer_t *writer, 
     }
     failed = flush_gathered(writer);
     if (failed) {
-        return fhir_plugin_system_error(pool, failed, "write");
+        return fhir_plugin_local_error(pool, failed, "write");
     }
     FHIR_TRY(check_file(info, writer, pool));
     error = put_in_place(writer, call);

@@ -53,6 +53,7 @@ static int is_host_and_port(const char *host)
 
 static fhir_error_t *configure_endpoint(fhir_store_config_t *config, const char *endpoint, apr_pool_t *pool)
 {
+    const char *shown;
     char *host;
     size_t length;
     if (!endpoint) {
@@ -60,21 +61,22 @@ static fhir_error_t *configure_endpoint(fhir_store_config_t *config, const char 
             pool, FHIR_ERROR_INVALID,
             "The libs3 store needs endpoint=, for instance endpoint=http://objects.intranet:9000.");
     }
+    shown = fhir_plugin_shown_url(endpoint);
     if (!strncasecmp(endpoint, "https:", 6)) {
         return fhir_error_public(pool, FHIR_ERROR_INVALID,
                                  "endpoint=%s: libs3 does not verify certificates, so https would protect nothing. Use "
                                  "the s3 plugin for https.",
-                                 endpoint);
+                                 shown);
     }
     if (contains(endpoint, "amazonaws.")) {
         return fhir_error_public(
             pool, FHIR_ERROR_INVALID,
             "endpoint=%s: libs3 knows Signature Version 2 only, which AWS has given up. Use the s3 "
             "plugin for AWS.",
-            endpoint);
+            shown);
     }
     if (strncasecmp(endpoint, "http://", 7)) {
-        return fhir_error_public(pool, FHIR_ERROR_INVALID, "endpoint=%s does not begin with http://.", endpoint);
+        return fhir_error_public(pool, FHIR_ERROR_INVALID, "endpoint=%s does not begin with http://.", shown);
     }
     host = apr_pstrdup(pool, endpoint + 7);
     length = strlen(host);
@@ -83,8 +85,7 @@ static fhir_error_t *configure_endpoint(fhir_store_config_t *config, const char 
     }
     if (!is_host_and_port(host)) {
         return fhir_error_public(pool, FHIR_ERROR_INVALID,
-                                 "endpoint=%s is not http:// with a host and perhaps a port, and nothing else.",
-                                 endpoint);
+                                 "endpoint=%s is not http:// with a host and perhaps a port, and nothing else.", shown);
     }
     config->bucket.hostName = host;
     config->bucket.protocol = S3ProtocolHTTP;
@@ -141,11 +142,12 @@ static fhir_error_t *configure_keys(fhir_store_config_t *config, const char *fil
 {
     s3_credentials_t keys;
     struct stat stamp;
-    if (!file || file[0] != '/') {
+    if (!file) {
         return fhir_error_public(pool, FHIR_ERROR_INVALID,
                                  "The libs3 store needs credentials_file= with the absolute path of an AWS credentials "
                                  "file.");
     }
+    FHIR_TRY(fhir_plugin_secret_file("credentials_file", file, pool));
     FHIR_TRY(s3_read_credentials_file(&keys, &stamp, file, profile ? profile : "default", pool));
     if (keys.session_token) {
         return fhir_error_public(
@@ -156,19 +158,6 @@ static fhir_error_t *configure_keys(fhir_store_config_t *config, const char *fil
     }
     config->bucket.accessKeyId = keys.access_key_id;
     config->bucket.secretAccessKey = keys.secret_access_key;
-    return NULL;
-}
-
-static fhir_error_t *configure_spool(fhir_store_config_t *config, const char *directory, apr_pool_t *pool)
-{
-    struct stat status;
-    config->spool_directory = directory ? directory : SPOOL_DIRECTORY;
-    if (config->spool_directory[0] != '/' || (!stat(config->spool_directory, &status) && !S_ISDIR(status.st_mode))) {
-        return fhir_error_public(pool, FHIR_ERROR_INVALID,
-                                 "spool_directory=%s is not the absolute path of a directory. Uploads wait there until "
-                                 "they are whole: name one with room that httpd's children may write.",
-                                 config->spool_directory);
-    }
     return NULL;
 }
 
@@ -201,7 +190,8 @@ fhir_error_t *libs3_configure(fhir_store_config_t **config, const fhir_store_opt
     FHIR_TRY(configure_bucket(made, bucket, addressing, pool));
     FHIR_TRY(configure_prefix(made, prefix, pool));
     FHIR_TRY(fhir_plugin_size(&made->max_size, "max_size", max_size, 1, SIZE_MAX_ONE_PUT, pool));
-    FHIR_TRY(configure_spool(made, spool_directory, pool));
+    made->spool_directory = spool_directory ? spool_directory : SPOOL_DIRECTORY;
+    FHIR_TRY(fhir_plugin_spool_configure(made->spool_directory, pool));
     FHIR_TRY(configure_keys(made, credentials_file, profile, pool));
     *config = made;
     return NULL;

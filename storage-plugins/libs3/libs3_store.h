@@ -62,6 +62,8 @@ fhir_error_t *libs3_run(libs3_request_t *request, fhir_store_t *store, const fhi
 /* For those that may be repeated: as long as that helps. */
 fhir_error_t *libs3_run_repeatedly(libs3_request_t *request, fhir_store_t *store,
                                    const fhir_store_call_t *call) FHIR_MUST_CHECK;
+/* For a request that asks for no object: what its 404 means. */
+fhir_error_t *libs3_no_bucket(const libs3_request_t *request, apr_pool_t *pool) FHIR_MUST_CHECK;
 extern const S3ResponseHandler libs3_response_handler;
 void libs3_close_idle(fhir_store_t *store);
 /* HEAD. NOT_FOUND if there is nothing. */
@@ -87,6 +89,8 @@ void libs3_reader_close(fhir_reader_t *reader);
 /* list.c */
 fhir_error_t *libs3_list(const char **next, fhir_store_t *store, const char *cursor, int limit,
                          fhir_list_entry_fn entry, void *entry_baton, const fhir_store_call_t *call);
+/* What the 404 of a HEAD means, which does not say whether object or bucket is missing: `error`, or another one. */
+fhir_error_t *libs3_not_found(fhir_error_t *error, fhir_store_t *store, const fhir_store_call_t *call) FHIR_MUST_CHECK;
 fhir_error_t *libs3_health(fhir_store_t *store, const fhir_store_call_t *call);
 
 #endif

@@ -76,8 +76,7 @@ static fhir_error_t *fetch_page(page_t *page, fhir_store_t *store, const fhir_st
     request.baton = page;
     error = libs3_run_repeatedly(&request, store, call);
     if (error && error->code == FHIR_ERROR_NOT_FOUND) { /* the bucket */
-        return fhir_error_create(call->result_pool, FHIR_ERROR_UNAVAILABLE, APR_SUCCESS,
-                                 "The store is overloaded or unreachable; try again.", "ListObjects: HTTP 404");
+        return libs3_no_bucket(&request, call->result_pool);
     }
     return error;
 }
@@ -122,10 +121,29 @@ fhir_error_t *libs3_list(const char **next, fhir_store_t *store, const char *cur
     return hand_out(&page, entry, entry_baton);
 }
 
+fhir_error_t *libs3_not_found(fhir_error_t *error, fhir_store_t *store, const fhir_store_call_t *call)
+{
+    libs3_request_t request;
+    page_t page;
+    memset(&page, 0, sizeof(page));
+    page.room = 1;
+    page.pool = call->scratch_pool;
+    page.entries = apr_pcalloc(page.pool, sizeof(*page.entries));
+    libs3_request_init(&request, store, "ListObjects", NULL);
+    request.start = start_list;
+    request.baton = &page;
+    if (libs3_run(&request, store, call) &&
+        (request.status == S3StatusErrorNoSuchBucket || request.status == S3StatusHttpErrorNotFound)) {
+        return libs3_no_bucket(&request, call->result_pool);
+    }
+    return error;
+}
+
 fhir_error_t *libs3_health(fhir_store_t *store, const fhir_store_call_t *call)
 {
     page_t page;
     memset(&page, 0, sizeof(page));
+    FHIR_TRY(fhir_plugin_spool_try(store->config->spool_directory, call->result_pool));
     page.room = 1;
     page.pool = call->scratch_pool;
     return fetch_page(&page, store, call);

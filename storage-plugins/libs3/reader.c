@@ -25,12 +25,16 @@ fhir_error_t *libs3_reader_open(fhir_reader_t **reader, fhir_object_info_t *info
     apr_pool_t *pool = call->result_pool;
     libs3_request_t head;
     fhir_reader_t *made;
+    fhir_error_t *error;
     *reader = NULL;
     FHIR_TRY(fhir_plugin_check_call(call));
     if (!fhir_plugin_key_of(locator)) {
         return fhir_plugin_bad_locator(pool);
     }
-    FHIR_TRY(libs3_head(&head, store, locator, call));
+    error = libs3_head(&head, store, locator, call);
+    if (error) {
+        return error->code == FHIR_ERROR_NOT_FOUND ? libs3_not_found(error, store, call) : error;
+    }
     libs3_fill_info(info, &head, pool);
     made = apr_pcalloc(pool, sizeof(*made));
     FHIR_TRY(fhir_plugin_range(&made->remaining, offset, length, info->length, pool));

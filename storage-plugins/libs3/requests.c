@@ -15,39 +15,45 @@ typedef struct status_error_t {
     S3Status status;
     fhir_error_code_t code;
     fhir_retry_t retry;
+    const char *advice; /* for the log, or NULL */
 } status_error_t;
 
+#define REACHABLE "does the server run, and is endpoint= right?"
+#define SPEAKS_HTTP "does endpoint= speak http? libs3 can't use https: the s3 plugin can"
+#define RIGHT_KEYS "correct the keys in credentials_file=, profile="
+
 static const status_error_t status_errors[] = {
-    {S3StatusErrorNoSuchKey, FHIR_ERROR_NOT_FOUND, FHIR_RETRY_NO},
-    {S3StatusHttpErrorNotFound, FHIR_ERROR_NOT_FOUND, FHIR_RETRY_NO},
-    {S3StatusErrorInvalidRange, FHIR_ERROR_RANGE, FHIR_RETRY_NO},
+    {S3StatusErrorNoSuchKey, FHIR_ERROR_NOT_FOUND, FHIR_RETRY_NO, NULL},
+    {S3StatusHttpErrorNotFound, FHIR_ERROR_NOT_FOUND, FHIR_RETRY_NO, NULL},
+    {S3StatusErrorInvalidRange, FHIR_ERROR_RANGE, FHIR_RETRY_NO, NULL},
     /* Of a read that is tied to an ETag: somebody put another object in its place. */
-    {S3StatusErrorPreconditionFailed, FHIR_ERROR_CORRUPT, FHIR_RETRY_NO},
-    {S3StatusErrorBadDigest, FHIR_ERROR_CORRUPT, FHIR_RETRY_YES},
-    {S3StatusErrorEntityTooLarge, FHIR_ERROR_TOO_LARGE, FHIR_RETRY_NO},
-    {S3StatusErrorAccessDenied, FHIR_ERROR_DENIED, FHIR_RETRY_NO},
-    {S3StatusErrorInvalidAccessKeyId, FHIR_ERROR_DENIED, FHIR_RETRY_NO},
-    {S3StatusErrorSignatureDoesNotMatch, FHIR_ERROR_DENIED, FHIR_RETRY_NO},
-    {S3StatusErrorRequestTimeTooSkewed, FHIR_ERROR_DENIED, FHIR_RETRY_NO},
-    {S3StatusErrorAccountProblem, FHIR_ERROR_DENIED, FHIR_RETRY_NO},
-    {S3StatusErrorInvalidSecurity, FHIR_ERROR_DENIED, FHIR_RETRY_NO},
-    {S3StatusHttpErrorForbidden, FHIR_ERROR_DENIED, FHIR_RETRY_NO},
-    {S3StatusErrorNoSuchBucket, FHIR_ERROR_UNAVAILABLE, FHIR_RETRY_NO},
-    {S3StatusErrorSlowDown, FHIR_ERROR_THROTTLED, FHIR_RETRY_AFTER},
-    {S3StatusErrorRequestTimeout, FHIR_ERROR_UNAVAILABLE, FHIR_RETRY_YES},
-    {S3StatusErrorInternalError, FHIR_ERROR_UNAVAILABLE, FHIR_RETRY_YES},
-    {S3StatusErrorOperationAborted, FHIR_ERROR_UNAVAILABLE, FHIR_RETRY_YES},
+    {S3StatusErrorPreconditionFailed, FHIR_ERROR_CORRUPT, FHIR_RETRY_NO, NULL},
+    {S3StatusErrorBadDigest, FHIR_ERROR_CORRUPT, FHIR_RETRY_YES, NULL},
+    {S3StatusErrorEntityTooLarge, FHIR_ERROR_TOO_LARGE, FHIR_RETRY_NO, NULL},
+    {S3StatusErrorAccessDenied, FHIR_ERROR_DENIED, FHIR_RETRY_NO,
+     "give the keys of credentials_file= the right to this on bucket="},
+    {S3StatusErrorInvalidAccessKeyId, FHIR_ERROR_DENIED, FHIR_RETRY_NO, RIGHT_KEYS},
+    {S3StatusErrorSignatureDoesNotMatch, FHIR_ERROR_DENIED, FHIR_RETRY_NO, RIGHT_KEYS},
+    {S3StatusErrorRequestTimeTooSkewed, FHIR_ERROR_DENIED, FHIR_RETRY_NO, "set the clocks of both hosts (NTP)"},
+    {S3StatusErrorAccountProblem, FHIR_ERROR_DENIED, FHIR_RETRY_NO, NULL},
+    {S3StatusErrorInvalidSecurity, FHIR_ERROR_DENIED, FHIR_RETRY_NO, NULL},
+    {S3StatusHttpErrorForbidden, FHIR_ERROR_DENIED, FHIR_RETRY_NO, RIGHT_KEYS " and their rights on bucket="},
+    {S3StatusErrorNoSuchBucket, FHIR_ERROR_DENIED, FHIR_RETRY_NO, "make the bucket, or correct bucket="},
+    {S3StatusErrorSlowDown, FHIR_ERROR_THROTTLED, FHIR_RETRY_AFTER, NULL},
+    {S3StatusErrorRequestTimeout, FHIR_ERROR_UNAVAILABLE, FHIR_RETRY_YES, NULL},
+    {S3StatusErrorInternalError, FHIR_ERROR_UNAVAILABLE, FHIR_RETRY_YES, NULL},
+    {S3StatusErrorOperationAborted, FHIR_ERROR_UNAVAILABLE, FHIR_RETRY_YES, NULL},
     /* A connection that broke without an answer, among others. */
-    {S3StatusInternalError, FHIR_ERROR_UNAVAILABLE, FHIR_RETRY_YES},
+    {S3StatusInternalError, FHIR_ERROR_UNAVAILABLE, FHIR_RETRY_YES, SPEAKS_HTTP},
     /* libs3 keeps no number: a 500 or 503 without a text that it understands is one of these. */
-    {S3StatusErrorUnknown, FHIR_ERROR_UNAVAILABLE, FHIR_RETRY_YES},
-    {S3StatusHttpErrorUnknown, FHIR_ERROR_UNAVAILABLE, FHIR_RETRY_YES},
-    {S3StatusXmlParseFailure, FHIR_ERROR_UNAVAILABLE, FHIR_RETRY_YES},
-    {S3StatusNameLookupError, FHIR_ERROR_UNAVAILABLE, FHIR_RETRY_YES},
-    {S3StatusFailedToConnect, FHIR_ERROR_UNAVAILABLE, FHIR_RETRY_YES},
-    {S3StatusConnectionFailed, FHIR_ERROR_UNAVAILABLE, FHIR_RETRY_YES},
-    {S3StatusAbortedByCallback, FHIR_ERROR_UNAVAILABLE, FHIR_RETRY_NO},
-    {S3StatusOutOfMemory, FHIR_ERROR_UNAVAILABLE, FHIR_RETRY_NO},
+    {S3StatusErrorUnknown, FHIR_ERROR_UNAVAILABLE, FHIR_RETRY_YES, NULL},
+    {S3StatusHttpErrorUnknown, FHIR_ERROR_UNAVAILABLE, FHIR_RETRY_YES, SPEAKS_HTTP},
+    {S3StatusXmlParseFailure, FHIR_ERROR_UNAVAILABLE, FHIR_RETRY_YES, SPEAKS_HTTP},
+    {S3StatusNameLookupError, FHIR_ERROR_UNAVAILABLE, FHIR_RETRY_YES, "correct the host of endpoint="},
+    {S3StatusFailedToConnect, FHIR_ERROR_UNAVAILABLE, FHIR_RETRY_YES, REACHABLE},
+    {S3StatusConnectionFailed, FHIR_ERROR_UNAVAILABLE, FHIR_RETRY_YES, REACHABLE},
+    {S3StatusAbortedByCallback, FHIR_ERROR_UNAVAILABLE, FHIR_RETRY_NO, NULL},
+    {S3StatusOutOfMemory, FHIR_ERROR_UNAVAILABLE, FHIR_RETRY_NO, NULL},
 };
 
 static const char *public_text_of(fhir_error_code_t code)
@@ -69,9 +75,16 @@ static const char *public_text_of(fhir_error_code_t code)
     }
 }
 
+static const char misconfigured[] = "The store is not usable as configured. Tell the operator of this server.";
+
+static const char *origin_of(const libs3_request_t *request, apr_pool_t *pool)
+{
+    return apr_pstrcat(pool, "http://", request->store->config->bucket.hostName, NULL);
+}
+
 static fhir_error_t *status_error(const libs3_request_t *request, apr_pool_t *pool)
 {
-    status_error_t meaning = {request->status, FHIR_ERROR_INTERNAL, FHIR_RETRY_NO};
+    status_error_t meaning = {request->status, FHIR_ERROR_INTERNAL, FHIR_RETRY_NO, NULL};
     fhir_error_t *error;
     size_t i;
     if (request->status == S3StatusOK) {
@@ -85,17 +98,29 @@ static fhir_error_t *status_error(const libs3_request_t *request, apr_pool_t *po
     if (meaning.code == FHIR_ERROR_NOT_FOUND) {
         return fhir_plugin_not_found(pool);
     }
-    error = fhir_error_create(pool, meaning.code, APR_SUCCESS, public_text_of(meaning.code), "%s: libs3 says %s",
-                              request->name, S3_get_status_name(request->status));
+    error =
+        fhir_error_create(pool, meaning.code, APR_SUCCESS, public_text_of(meaning.code), "%s: libs3 says %s of %s%s%s",
+                          request->name, S3_get_status_name(request->status), origin_of(request, pool),
+                          meaning.advice ? ": " : "", meaning.advice ? meaning.advice : "");
     error->retry = meaning.retry;
+    if (request->status == S3StatusErrorNoSuchBucket) {
+        error->public_text = misconfigured;
+    }
     return error;
+}
+
+fhir_error_t *libs3_no_bucket(const libs3_request_t *request, apr_pool_t *pool)
+{
+    return fhir_error_create(pool, FHIR_ERROR_DENIED, APR_SUCCESS, misconfigured,
+                             "%s: %s knows no such bucket: make it, or correct bucket= and endpoint=", request->name,
+                             origin_of(request, pool));
 }
 
 static fhir_error_t *stalled(const libs3_request_t *request, apr_pool_t *pool)
 {
     fhir_error_t *error =
         fhir_error_create(pool, FHIR_ERROR_TIMEOUT, APR_TIMEUP, "The store did not answer in time; try again.",
-                          "%s: nothing came from the server for 20 s", request->name);
+                          "%s: no answer from %s within 20 s", request->name, origin_of(request, pool));
     error->retry = FHIR_RETRY_YES;
     return error;
 }
@@ -186,6 +211,8 @@ static void wait_for_sockets(S3RequestContext *context)
 
 static fhir_error_t *drive(libs3_request_t *request, S3RequestContext *context, const fhir_store_call_t *call)
 {
+    const char *origin = origin_of(request, call->result_pool);
+    apr_time_t began = apr_time_now();
     int remaining = 0;
     request->start(request, context);
     while (!request->done) {
@@ -195,7 +222,7 @@ static fhir_error_t *drive(libs3_request_t *request, S3RequestContext *context, 
             return status_error(request, call->result_pool);
         }
         if (!request->done) {
-            FHIR_TRY(fhir_plugin_check_call(call));
+            FHIR_TRY(fhir_plugin_check_wait(call, request->name, origin, began));
             if (apr_time_now() - request->moved > STALL_TIMEOUT) {
                 return stalled(request, call->result_pool);
             }

@@ -3,9 +3,7 @@
 #include "libs3_store.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <openssl/evp.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -31,22 +29,6 @@ static fhir_error_t *too_large(apr_pool_t *pool, apr_off_t limit)
 {
     return fhir_error_public(pool, FHIR_ERROR_TOO_LARGE,
                              "The content is larger than the %" APR_OFF_T_FMT " bytes that the store keeps.", limit);
-}
-
-/* A file that has no name, or has lost it at once. -1 and errno. */
-static int open_spool(const char *directory, apr_pool_t *pool)
-{
-    char *name;
-    int file = open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-    if (file >= 0 || (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL)) {
-        return file;
-    }
-    name = apr_pstrcat(pool, directory, "/fhir-binary.XXXXXX", NULL);
-    file = mkostemp(name, O_CLOEXEC);
-    if (file >= 0) {
-        unlink(name);
-    }
-    return file;
 }
 
 static void close_all(fhir_writer_t *writer)
@@ -89,10 +71,7 @@ fhir_error_t *libs3_writer_begin(fhir_writer_t **writer, fhir_store_t *store, co
     made->store = store;
     made->locator = apr_pstrdup(pool, request->locator);
     made->expected_length = request->expected_length;
-    made->file = open_spool(config->spool_directory, pool);
-    if (made->file < 0) {
-        return fhir_plugin_system_error(pool, errno, "create a file in spool_directory");
-    }
+    FHIR_TRY(fhir_plugin_spool_open(&made->file, config->spool_directory, pool));
     made->md5 = EVP_MD_CTX_new();
     if (!made->md5 || EVP_DigestInit_ex(made->md5, EVP_md5(), NULL) != 1) {
         close_all(made);
@@ -124,7 +103,7 @@ fhir_error_t *libs3_writer_write(fhir_writer_t *writer, const void *data, apr_si
             continue;
         }
         if (done <= 0) {
-            return fhir_plugin_system_error(pool, done < 0 ? errno : EIO, "write to spool_directory");
+            return fhir_plugin_local_error(pool, done < 0 ? errno : EIO, "write to spool_directory");
         }
         writer->length += done;
         bytes += done;
@@ -229,11 +208,10 @@ static fhir_error_t *send_all(libs3_request_t *request, fhir_writer_t *writer, c
     writer->state = WRITER_SENT;
     error = libs3_run_repeatedly(request, writer->store, call);
     if (error && writer->failed) {
-        return fhir_plugin_system_error(call->result_pool, writer->failed, "read from spool_directory");
+        return fhir_plugin_local_error(call->result_pool, writer->failed, "read from spool_directory");
     }
     if (error && error->code == FHIR_ERROR_NOT_FOUND) { /* a bucket, not an object */
-        return fhir_error_create(call->result_pool, FHIR_ERROR_UNAVAILABLE, APR_SUCCESS,
-                                 "The store is overloaded or unreachable; try again.", "PutObject: HTTP 404");
+        return libs3_no_bucket(request, call->result_pool);
     }
     return error;
 }

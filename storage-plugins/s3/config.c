@@ -1,10 +1,7 @@
 /* The options of the s3 store, checked as far as that works without a connection. */
 #include "s3.h"
 
-#include <errno.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #define MEBIBYTE ((apr_off_t)1024 * 1024)
 /* What S3 takes as a part, other than the last one. */
@@ -180,17 +177,10 @@ static fhir_error_t *check_limits(fhir_store_config_t *config, const options_t *
     return NULL;
 }
 
-/* httpd's children may have rights here that the configuration test has not, so that only what is certain is told. */
 static fhir_error_t *check_files(const fhir_store_config_t *config, apr_pool_t *pool)
 {
-    struct stat status;
-    if (config->spool_directory &&
-        (config->spool_directory[0] != '/' ||
-         (!stat(config->spool_directory, &status) ? !S_ISDIR(status.st_mode) : errno == ENOENT))) {
-        return fhir_error_public(pool, FHIR_ERROR_INVALID,
-                                 "spool_directory=%s is not an absolute path of a directory that exists. Make it for "
-                                 "the user that httpd's children run as: install -d -m 0700 -o USER %s",
-                                 config->spool_directory, config->spool_directory);
+    if (config->spool_directory) {
+        FHIR_TRY(fhir_plugin_spool_configure(config->spool_directory, pool));
     }
     if (!fhir_http_ca_file_is_good(config->ca_file)) {
         return fhir_error_public(

@@ -28,7 +28,7 @@ static apr_ssize_t read_key_file(char text[KEY_FILE_MAX], const char **why, cons
     char said[128];
     struct stat status;
     ssize_t length = -1;
-    int file = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (file < 0 || fstat(file, &status)) {
         *why = apr_pstrcat(pool, "can't be read: ", apr_strerror(APR_FROM_OS_ERROR(errno), said, sizeof(said)), NULL);
     } else if (!S_ISREG(status.st_mode)) {
@@ -99,7 +99,9 @@ static fhir_error_t *read_customer_key(fhir_store_config_t *config, const char *
     unsigned char md5[APR_MD5_DIGESTSIZE];
     char *encoded;
     const char *why = NULL;
-    apr_ssize_t length = read_key_file(text, &why, path, pool);
+    apr_ssize_t length;
+    FHIR_TRY(fhir_plugin_secret_file("sse_c_key_file", path, pool));
+    length = read_key_file(text, &why, path, pool);
     if (length < 0) {
         return bad_key_file(path, why, pool);
     }

@@ -13,7 +13,7 @@ static fhir_error_t *bad_endpoint(const char *option, const char *value, const c
     return fhir_error_public(pool, FHIR_ERROR_INVALID,
                              "%s=%s %s. Write scheme, host and perhaps a port and nothing else, for instance "
                              "%s=https://s3.eu-central-1.amazonaws.com or %s=http://127.0.0.1:9000.",
-                             option, value, why, option, option);
+                             option, fhir_plugin_shown_url(value), why, option, option);
 }
 
 /* 0 if it is none. */

@@ -43,10 +43,7 @@ static fhir_error_t *configure_file(s3_credential_config_t *config, const char *
         return fhir_error_public(pool, FHIR_ERROR_INVALID,
                                  "Credentials from a file need its name. Add credentials_file=/path/of/the/file.");
     }
-    if (*file != '/') {
-        return fhir_error_public(pool, FHIR_ERROR_INVALID, "The path of the credentials file, %s, is not absolute.",
-                                 file);
-    }
+    FHIR_TRY(fhir_plugin_secret_file("credentials_file", file, pool));
     config->kind = S3_FROM_FILE;
     config->file = apr_pstrdup(pool, file);
     config->profile = apr_pstrdup(pool, profile ? profile : "default");
@@ -113,7 +110,7 @@ fhir_error_t *s3_credentials_configure(s3_credential_config_t **config, const ch
         return fhir_error_public(pool, FHIR_ERROR_INVALID,
                                  "There is no source of credentials '%s'. It can be file, environment, ecs or "
                                  "instance.",
-                                 source);
+                                 fhir_plugin_shown_name(source));
     }
     FHIR_TRY(configure_any(made, source, file, profile, endpoint_override, pool));
     *config = made;

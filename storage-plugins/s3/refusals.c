@@ -18,7 +18,7 @@ typedef struct meaning_t {
 } meaning_t;
 
 static const meaning_t meanings[] = {
-    {"NoSuchBucket", FHIR_ERROR_UNAVAILABLE, FHIR_RETRY_NO, "the bucket does not exist: make it, or correct bucket="},
+    {"NoSuchBucket", FHIR_ERROR_DENIED, FHIR_RETRY_NO, "the bucket does not exist: make it, or correct bucket="},
     {"RequestTimeout", FHIR_ERROR_UNAVAILABLE, FHIR_RETRY_YES, "the server waited too long for the body"},
     {"BadDigest", FHIR_ERROR_UNAVAILABLE, FHIR_RETRY_YES, "the bytes were changed on their way"},
     {"XAmzContentSHA256Mismatch", FHIR_ERROR_UNAVAILABLE, FHIR_RETRY_YES, "the bytes were changed on their way"},
@@ -28,18 +28,19 @@ static const meaning_t meanings[] = {
     {"ConditionalRequestConflict", FHIR_ERROR_UNAVAILABLE, FHIR_RETRY_YES, "another request for this key was running"},
     {"OperationAborted", FHIR_ERROR_UNAVAILABLE, FHIR_RETRY_YES, "another request for this key was running"},
     {"SignatureDoesNotMatch", FHIR_ERROR_DENIED, FHIR_RETRY_NO,
-     "wrong secret key, or a proxy changes requests on their way"},
+     "wrong secret key in credentials_file=, or a proxy changes requests on their way"},
     {"AccessDenied", FHIR_ERROR_DENIED, FHIR_RETRY_NO,
      "the keys lack a right on the bucket: s3:GetObject, PutObject, DeleteObject, AbortMultipartUpload, ListBucket, "
      "ListBucketMultipartUploads"},
-    {"InvalidAccessKeyId", FHIR_ERROR_DENIED, FHIR_RETRY_NO, "the server does not know the access key"},
+    {"InvalidAccessKeyId", FHIR_ERROR_DENIED, FHIR_RETRY_NO,
+     "the server does not know the access key: correct credentials_file= or endpoint="},
     {"ExpiredToken", FHIR_ERROR_DENIED, FHIR_RETRY_NO, "the session token has expired"},
     {"InvalidToken", FHIR_ERROR_DENIED, FHIR_RETRY_NO, "the session token is not valid"},
     {"TokenRefreshRequired", FHIR_ERROR_DENIED, FHIR_RETRY_NO, "the session token has expired"},
     {"RequestTimeTooSkewed", FHIR_ERROR_DENIED, FHIR_RETRY_NO,
      "the clocks of this host and the object server differ: set them (NTP)"},
     {"AuthorizationHeaderMalformed", FHIR_ERROR_DENIED, FHIR_RETRY_NO, "probably another region: correct region="},
-    {"PermanentRedirect", FHIR_ERROR_UNAVAILABLE, FHIR_RETRY_NO,
+    {"PermanentRedirect", FHIR_ERROR_DENIED, FHIR_RETRY_NO,
      "the bucket is at another endpoint: correct region= and endpoint="},
     {"TemporaryRedirect", FHIR_ERROR_UNAVAILABLE, FHIR_RETRY_NO,
      "the bucket is at another endpoint: correct region= and endpoint="},
@@ -61,6 +62,12 @@ static const meaning_t *meaning_of(const char *code)
         }
     }
     return NULL;
+}
+
+/* Mistakes of the configuration, which no repetition mends. */
+static int is_misconfigured(const char *code)
+{
+    return !strcmp(code, "NoSuchBucket") || !strcmp(code, "PermanentRedirect");
 }
 
 static const char *public_text(fhir_error_code_t code)
@@ -153,6 +160,9 @@ static fhir_error_t *explain(const meaning_t *meaning, const fhir_http_response_
                           "%s: status %d, %s: %s%s%.64s", operation, response->status, meaning->code, meaning->advice,
                           region ? "; the bucket's region is " : "", region ? region : "");
     error->retry = meaning->retry;
+    if (is_misconfigured(meaning->code)) {
+        error->public_text = "The store is not usable as configured. Tell the operator of this server.";
+    }
     return error;
 }
 

@@ -93,6 +93,7 @@ static fhir_error_t *check_writing(fhir_store_t *store, const fhir_store_call_t 
 fhir_error_t *s3_health(fhir_store_t *store, const fhir_store_call_t *call)
 {
     FHIR_TRY(fhir_plugin_check_call(call));
+    FHIR_TRY(fhir_plugin_spool_try(store->config->spool_directory, call->result_pool));
     FHIR_TRY(check_bucket(store, call));
     if (apr_time_now() - atomic_load(&store->write_checked) > WRITE_CHECK_LASTS) {
         FHIR_TRY(check_writing(store, call));

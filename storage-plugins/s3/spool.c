@@ -1,11 +1,7 @@
 /* Bytes of a part whose length nobody knows yet: in a file without a name, so that it can be sent again. */
 #include "s3.h"
 
-#include <apr_file_io.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 void s3_spool_init(s3_spool_t *spool)
@@ -13,29 +9,6 @@ void s3_spool_init(s3_spool_t *spool)
     spool->file = -1;
     spool->length = 0;
     spool->hash = NULL;
-}
-
-/* Where there is no O_TMPFILE (NFS, old kernels) the name goes at once. -1 and errno on failure. */
-static int open_nameless(const char *directory, apr_pool_t *pool)
-{
-    int file = open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-    if (file < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL || errno == ENOENT)) {
-        char *name = apr_pstrcat(pool, directory, "/fhir-binary-s3-XXXXXX", NULL);
-        file = mkostemp(name, O_CLOEXEC);
-        if (file >= 0) {
-            unlink(name);
-        }
-    }
-    return file;
-}
-
-static fhir_error_t *open_spool(s3_spool_t *spool, const char *directory, apr_pool_t *pool)
-{
-    if (!directory && apr_temp_dir_get(&directory, pool) != APR_SUCCESS) {
-        return fhir_plugin_system_error(pool, ENOENT, "find a directory for temporary files (spool_directory=)");
-    }
-    spool->file = open_nameless(directory, pool);
-    return spool->file < 0 ? fhir_plugin_system_error(pool, errno, "create a temporary file (spool_directory=)") : NULL;
 }
 
 static fhir_error_t *hash_failed(apr_pool_t *pool)
@@ -76,7 +49,7 @@ fhir_error_t *s3_spool_write(s3_spool_t *spool, const char *directory, const voi
 {
     int failed;
     if (spool->file < 0) {
-        FHIR_TRY(open_spool(spool, directory, pool));
+        FHIR_TRY(fhir_plugin_spool_open(&spool->file, directory, pool));
     }
     FHIR_TRY(begin_hash(spool, pool));
     if (EVP_DigestUpdate(spool->hash, data, length) != 1) {
@@ -84,7 +57,7 @@ fhir_error_t *s3_spool_write(s3_spool_t *spool, const char *directory, const voi
     }
     failed = write_all(spool->file, data, length);
     if (failed) {
-        return fhir_plugin_system_error(pool, failed, "write a temporary file (spool_directory=)");
+        return fhir_plugin_local_error(pool, failed, "write a temporary file (spool_directory=)");
     }
     spool->length += (apr_off_t)length;
     return NULL;
@@ -116,7 +89,7 @@ fhir_error_t *s3_spool_read(const s3_spool_t *spool, apr_off_t offset, void *buf
             continue;
         }
         if (done <= 0) {
-            return fhir_plugin_system_error(pool, done < 0 ? errno : EIO, "read a temporary file");
+            return fhir_plugin_local_error(pool, done < 0 ? errno : EIO, "read a temporary file");
         }
         to += done;
         offset += done;
@@ -128,7 +101,7 @@ fhir_error_t *s3_spool_read(const s3_spool_t *spool, apr_off_t offset, void *buf
 fhir_error_t *s3_spool_reset(s3_spool_t *spool, apr_pool_t *pool)
 {
     if (ftruncate(spool->file, 0) || lseek(spool->file, 0, SEEK_SET) != 0) {
-        return fhir_plugin_system_error(pool, errno, "empty a temporary file");
+        return fhir_plugin_local_error(pool, errno, "empty a temporary file");
     }
     spool->length = 0;
     return NULL;

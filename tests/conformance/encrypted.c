@@ -69,6 +69,10 @@ static fhir_error_t *define(fhir_store_catalog_t *catalog, const char *fault, co
     if (fault) {
         FHIR_TRY(fhir_store_define(catalog, "faulty", "faulty", faulty, 2));
     }
+    if (extra && !strncmp(extra, "key_file=", 9)) { /* instead of ours */
+        options[1] = extra;
+        extra = NULL;
+    }
     if (extra) {
         return fhir_store_define(catalog, "sealed", "encrypted", options, 4);
     }
@@ -467,6 +471,8 @@ static void wrong_key_files(void)
     refused("one/two AAECAw==\n", 0600, NULL, "line 1 is not");
     refused(apr_pstrcat(suite.pool, first_key, second_key, first_key, NULL), 0600, NULL, "line 3: the id first");
     refused(first_key, 0600, "key_command=unwrap", "absolute path");
+    refused(first_key, 0600, "key_file=AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", "key_file= is not an absolute");
+    refused(first_key, 0600, "key_file=/AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", "can't be read");
     refused(first_key, 0600, "key_command=/no/such/program", "not a program");
     refused(first_key, 0600, "colour=red", "It knows: inner, key_file, key_command, key_timeout.");
     refused(apr_pstrcat(suite.pool, first_key,

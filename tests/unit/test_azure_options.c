@@ -143,6 +143,29 @@ static void test_secrets(void)
                              apr_pstrcat(pool, "account_key_file=", file_with(KEY, 0640), NULL), NULL));
 }
 
+/* People write the secret itself where its file belongs; what they see then is in a log. */
+static void test_secrets_are_not_shown(void)
+{
+    static const char *const options[] = {"account_key_file=" KEY,
+                                          "account_key_file=/" KEY,
+                                          "customer_key_file=" KEY,
+                                          "client_secret_file=" KEY,
+                                          KEY,
+                                          "credentials=" KEY,
+                                          "endpoint=https://x.example/?sig=" KEY};
+    size_t i;
+    for (i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
+        int secret = !strncmp(options[i], "client", 6);
+        fhir_error_t *error =
+            configure("account=account1", "container=files", key_option(), options[i],
+                      secret ? "credentials=client_secret" : NULL, "tenant_id=t", "client_id=c", NULL);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(error);
+        CU_ASSERT_PTR_NULL(strstr(error->public_text, "AAECAwQFBgcICQ"));
+        CU_ASSERT_PTR_NULL(error->detail);
+    }
+    refused(with("account_key_file=" KEY, NULL), "account_key_file= is not an absolute path of a file");
+}
+
 static void test_customer_keys(void)
 {
     const char *option = apr_pstrcat(pool, "customer_key_file=", file_with(CUSTOMER_KEY "\n", 0400), NULL);
@@ -231,6 +254,7 @@ static const fhir_unit_test_t tests[] = {
     {"names", test_names},
     {"endpoints", test_endpoints},
     {"secrets", test_secrets},
+    {"secrets are not shown", test_secrets_are_not_shown},
     {"customer keys", test_customer_keys},
     {"tokens", test_tokens},
     {"identities", test_identities},

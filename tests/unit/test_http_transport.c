@@ -437,6 +437,49 @@ static void test_headers_without_end_are_refused(void)
     end();
 }
 
+static void check_scheme_advice(const char *scheme, int port, const char *advice)
+{
+    fhir_http_response_t response;
+    fhir_http_request_t asked = {"GET", NULL, NULL, NULL, 0};
+    fhir_error_t *error;
+    asked.url = apr_psprintf(pool, "%s://127.0.0.1:%d/hello", scheme, port);
+    error = fhir_http_call(&response, client, &asked, SMALL, &call);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(error);
+    if (!strstr(error->detail, advice)) {
+        printf("%s\n", error->detail);
+        CU_FAIL("no advice");
+    }
+}
+
+/* What servers of plain http say to the beginning of TLS. */
+static void *answer_in_plain(void *baton)
+{
+    static const char text[] = "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n";
+    char taken[1000];
+    int peer = accept(*(int *)baton, NULL, NULL);
+    CU_ASSERT(recv(peer, taken, sizeof(taken), 0) > 0);
+    CU_ASSERT(send(peer, text, sizeof(text) - 1, MSG_NOSIGNAL) > 0);
+    close(peer);
+    return NULL;
+}
+
+static void test_the_wrong_scheme_is_named(void)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    socklen_t length = sizeof(address);
+    int plain = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    pthread_t thread = 0;
+    begin_tls("IP:127.0.0.1");
+    check_scheme_advice("http", server->port, "does endpoint= speak https instead of http?");
+    CU_ASSERT_FATAL(!bind(plain, (struct sockaddr *)&address, sizeof(address)) && !listen(plain, 1) &&
+                    !getsockname(plain, (struct sockaddr *)&address, &length) &&
+                    !pthread_create(&thread, NULL, answer_in_plain, &plain));
+    check_scheme_advice("https", ntohs(address.sin_port), "does endpoint= speak http instead of https?");
+    pthread_join(thread, NULL);
+    close(plain);
+    end();
+}
+
 static const fhir_unit_test_t tests[] = {
     {"call_gives_status_headers_and_body", test_call_gives_status_headers_and_body},
     {"head_announces_a_length_without_a_body", test_head_announces_a_length_without_a_body},
@@ -464,6 +507,7 @@ static const fhir_unit_test_t tests[] = {
     {"the_callers_own_time_does_not_count", test_the_callers_own_time_does_not_count},
     {"the_deadline_holds", test_the_deadline_holds},
     {"cancelling_is_noticed", test_cancelling_is_noticed},
+    {"the_wrong_scheme_is_named", test_the_wrong_scheme_is_named},
     {NULL, NULL},
 };
 

@@ -315,9 +315,11 @@ static void test_refused_options(void)
         {"max_size", "0", "max_size="},
         {"spool_directory", "tmp", "spool_directory="},
         {"spool_directory", "/etc/passwd", "spool_directory="},
+        {"spool_directory", "/not/there", "install -d"},
         {"credentials_file", NULL, "credentials_file="},
-        {"credentials_file", "keys", "credentials_file="},
-        {"credentials_file", "/nonexistent/keys", "can't be used"},
+        {"credentials_file", "SECRET", "credentials_file= is not an absolute path"},
+        {"credentials_file", "/SECRET", "can't be read"},
+        {"endpoint", "http://user:SECRET@a", "host"},
         {"profile", "nobody", "no profile [nobody]"},
         {"profile", "session", "session token"},
         {"region", "eu-central-1", "no option 'region'"},
@@ -329,6 +331,7 @@ static void test_refused_options(void)
         fhir_error_t *error = configure_with(&config, refusals[i].key, refusals[i].value);
         CU_ASSERT_PTR_NOT_NULL(error);
         CU_ASSERT_PTR_NULL(config);
+        CU_ASSERT(!error || !strstr(error->public_text, "SECRET"));
         if (!error || error->code != FHIR_ERROR_INVALID || !strstr(error->public_text, refusals[i].reason)) {
             printf("%s=%s: %s\n", refusals[i].key, refusals[i].value ? refusals[i].value : "",
                    error ? error->public_text : "accepted");
@@ -350,7 +353,6 @@ static void test_good_options(void)
         {"prefix", "", NULL},
         {"max_size", "5G", NULL},
         {"spool_directory", "/tmp", NULL},
-        {"spool_directory", "/not/there/yet", NULL},
     };
     size_t i;
     for (i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
@@ -403,6 +405,14 @@ static void check_code(fhir_error_code_t code, fhir_error_t *error)
     }
 }
 
+static void check_detail(const fhir_error_t *error, const char *part)
+{
+    if (!error->detail || !strstr(error->detail, part)) {
+        printf("'%s' is not in: %s\n", part, error->detail ? error->detail : "(none)");
+        CU_FAIL("another detail");
+    }
+}
+
 /* Every operation against a server that never answers ends with its deadline. */
 static void test_deadline(void)
 {
@@ -425,6 +435,7 @@ static void test_deadline(void)
                 : i == 2 ? plugin->reader_open(&reader, &info, store, LOCATOR, 0, -1, &call)
                          : plugin->health(store, &call);
         check_code(FHIR_ERROR_TIMEOUT, error);
+        check_detail(error, apr_psprintf(pool, ": no answer from http://127.0.0.1:%d within 0.", server.port));
         CU_ASSERT(apr_time_now() - begin >= apr_time_from_msec(290));
         CU_ASSERT(apr_time_now() - begin < apr_time_from_msec(1300));
     }
@@ -463,6 +474,7 @@ static void test_no_server(void)
     error = plugin->stat(&info, store, LOCATOR, &call);
     check_code(FHIR_ERROR_UNAVAILABLE, error);
     CU_ASSERT_EQUAL(error->retry, FHIR_RETRY_YES);
+    check_detail(error, "endpoint=");
     plugin->close(store);
 }
 
@@ -472,18 +484,22 @@ static void test_statuses(void)
         behaviour_t behaviour;
         fhir_error_code_t code;
         int requests; /* how often health asks */
-    } rows[] = {{THROTTLED, FHIR_ERROR_THROTTLED, 4},
-                {BROKEN, FHIR_ERROR_UNAVAILABLE, 4},
-                {NO_BUCKET, FHIR_ERROR_UNAVAILABLE, 1},
-                {REFUSED, FHIR_ERROR_DENIED, 1},
-                {GARBAGE, FHIR_ERROR_UNAVAILABLE, 4}};
+        const char *advice;
+    } rows[] = {{THROTTLED, FHIR_ERROR_THROTTLED, 4, "http://127.0.0.1:"},
+                {BROKEN, FHIR_ERROR_UNAVAILABLE, 4, "http://127.0.0.1:"},
+                {NO_BUCKET, FHIR_ERROR_DENIED, 1, "bucket="},
+                {REFUSED, FHIR_ERROR_DENIED, 1, "credentials_file="},
+                {GARBAGE, FHIR_ERROR_UNAVAILABLE, 4, "does endpoint= speak http?"}};
     size_t i;
     for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         fhir_store_call_t call = make_call(apr_time_from_sec(20));
+        fhir_error_t *error;
         fhir_store_t *store;
         start_server(rows[i].behaviour);
         store = open_on_server();
-        check_code(rows[i].code, fhir_storage_plugin(NULL)->health(store, &call));
+        error = fhir_storage_plugin(NULL)->health(store, &call);
+        check_code(rows[i].code, error);
+        check_detail(error, rows[i].advice);
         CU_ASSERT_EQUAL(atomic_load(&server.requests), rows[i].requests);
         fhir_storage_plugin(NULL)->close(store);
         stop_server();
@@ -547,6 +563,29 @@ static fhir_error_t *write_object(fhir_writer_t **writer, fhir_store_t *store, c
     return plugin->writer_commit(&info, *writer, call);
 }
 
+/* Of a bucket that is not there, too, a client hears that repeating is in vain. */
+static void test_no_bucket(void)
+{
+    const fhir_storage_plugin_t *plugin = fhir_storage_plugin(NULL);
+    fhir_store_call_t call = make_call(apr_time_from_sec(20));
+    fhir_object_info_t info = {.struct_size = sizeof(info)};
+    fhir_writer_t *writer = NULL;
+    fhir_reader_t *reader;
+    fhir_error_t *error;
+    fhir_store_t *store;
+    start_server(NO_BUCKET);
+    store = open_on_server();
+    error = write_object(&writer, store, &call);
+    check_code(FHIR_ERROR_DENIED, error);
+    CU_ASSERT_EQUAL(error->retry, FHIR_RETRY_NO);
+    CU_ASSERT_PTR_NOT_NULL(strstr(error->public_text, "not usable as configured"));
+    check_detail(error, "bucket=");
+    plugin->writer_abort(writer, &call);
+    check_code(FHIR_ERROR_DENIED, plugin->reader_open(&reader, &info, store, LOCATOR, 0, -1, &call));
+    plugin->close(store);
+    stop_server();
+}
+
 /* What is there stays, and is not removed by the abort of who came second. */
 static void test_taken_key(void)
 {
@@ -603,18 +642,29 @@ static void test_too_large(void)
     plugin->close(store);
 }
 
+/* Somebody removes it while the server runs: that is no word about the object, and health says it. */
 static void test_no_spool(void)
 {
     const fhir_storage_plugin_t *plugin = fhir_storage_plugin(NULL);
     fhir_write_request_t request = {
         .struct_size = sizeof(request), .object_key = KEY, .locator = LOCATOR, .expected_length = -1};
     fhir_store_call_t call = make_call(apr_time_from_sec(20));
+    char directory[] = "/tmp/fhir-test-spool-XXXXXX";
     fhir_store_config_t *config;
     fhir_store_t *store;
     fhir_writer_t *writer;
-    FHIR_ASSERT_OK(configure_with(&config, "spool_directory", "/not/there/yet"));
+    fhir_error_t *error;
+    CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(directory));
+    FHIR_ASSERT_OK(configure_with(&config, "spool_directory", directory));
     FHIR_ASSERT_OK(plugin->open(&store, config, NULL, pool));
-    CU_ASSERT_PTR_NOT_NULL(plugin->writer_begin(&writer, store, &request, &call));
+    rmdir(directory);
+    error = plugin->writer_begin(&writer, store, &request, &call);
+    check_code(FHIR_ERROR_INTERNAL, error);
+    CU_ASSERT_PTR_NOT_NULL(strstr(error->detail, directory));
+    CU_ASSERT_PTR_NULL(strstr(error->public_text, directory));
+    error = plugin->health(store, &call);
+    check_code(FHIR_ERROR_INTERNAL, error);
+    CU_ASSERT_PTR_NOT_NULL(strstr(error->detail, "spool_directory="));
     plugin->close(store);
 }
 
@@ -624,6 +674,7 @@ static const fhir_unit_test_t tests[] = {
     {"deadline", test_deadline},
     {"cancelled", test_cancelled},
     {"no server", test_no_server},
+    {"no bucket", test_no_bucket},
     {"statuses", test_statuses},
     {"reads", test_reads},
     {"taken key", test_taken_key},

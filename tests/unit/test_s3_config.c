@@ -217,6 +217,10 @@ static void test_mistakes(void)
         {"encryption=sse-c", "sse_c_key_file="},
         {"encryption=sse-c sse_c_key_file=/does/not/exist", "can't be read"},
         {"encryption=sse-c sse_c_key_file=/tmp", "is no file"},
+        {"encryption=sse-c sse_c_key_file=" HEX_KEY, "sse_c_key_file= is not an absolute path"},
+        {"encryption=sse-c sse_c_key_file=/" HEX_KEY, "can't be read"},
+        {"credentials=" HEX_KEY, "'...'"},
+        {HEX_KEY "=x", "no option '...'"},
         {"encryption=sse-c sse_c_key_file=/x endpoint=http://s3.example", "https://"},
     };
     size_t i;
@@ -224,11 +228,22 @@ static void test_mistakes(void)
         fhir_error_t *error = configure(cases[i].options);
         CU_ASSERT_PTR_NOT_NULL(error);
         CU_ASSERT_PTR_NULL(config);
+        CU_ASSERT(!error || !strstr(error->public_text, HEX_KEY));
+        CU_ASSERT(!error || !strstr(error->public_text, "user:secret"));
         if (!error || error->code != FHIR_ERROR_INVALID || !strstr(error->public_text, cases[i].named)) {
             printf("%s: %s\n", cases[i].options, error ? error->public_text : "(taken)");
             CU_FAIL("another error");
         }
     }
+}
+
+static void test_credentials_file_is_not_shown(void)
+{
+    fhir_store_option_t options[] = {{"bucket", "files"}, {"credentials_file", HEX_KEY}};
+    fhir_error_t *error = s3_configure(&config, options, 2, pool);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(error);
+    CU_ASSERT_PTR_NOT_NULL(strstr(error->public_text, "credentials_file= is not an absolute path"));
+    CU_ASSERT_PTR_NULL(strstr(error->public_text, HEX_KEY));
 }
 
 static void test_no_bucket(void)
@@ -293,6 +308,7 @@ static const fhir_unit_test_t tests[] = {
     {"endpoints", test_endpoints},
     {"payload", test_payload},
     {"mistakes", test_mistakes},
+    {"credentials_file is not shown", test_credentials_file_is_not_shown},
     {"no bucket", test_no_bucket},
     {"customer keys", test_customer_keys},
     {"customer keys that are none", test_customer_keys_that_are_none},

@@ -151,14 +151,15 @@ static void test_codes_have_meanings(void)
         const char *answer;
         fhir_error_code_t code;
     } cases[] = {
-        {REFUSAL("404 Not Found", "NoSuchBucket"), FHIR_ERROR_UNAVAILABLE},
+        {REFUSAL("404 Not Found", "NoSuchBucket"), FHIR_ERROR_DENIED},
         {REFUSAL("403 Forbidden", "AccessDenied"), FHIR_ERROR_DENIED},
         {REFUSAL("403 Forbidden", "SignatureDoesNotMatch"), FHIR_ERROR_DENIED},
         {REFUSAL("403 Forbidden", "QuotaExceeded"), FHIR_ERROR_NO_SPACE},
         {REFUSAL("400 Bad Request", "EntityTooLarge"), FHIR_ERROR_TOO_LARGE},
         {REFUSAL("400 Bad Request", "AuthorizationHeaderMalformed"), FHIR_ERROR_DENIED},
         {REFUSAL("400 Bad Request", "KMS.NotFoundException"), FHIR_ERROR_DENIED},
-        {REFUSAL("301 Moved Permanently", "PermanentRedirect"), FHIR_ERROR_UNAVAILABLE},
+        {REFUSAL("301 Moved Permanently", "PermanentRedirect"), FHIR_ERROR_DENIED},
+        {REFUSAL("307 Temporary Redirect", "TemporaryRedirect"), FHIR_ERROR_UNAVAILABLE},
         {XML("400 Bad Request", "<Error><Code>What is this?</Code></Error>"), FHIR_ERROR_INTERNAL},
         {XML("400 Bad Request", "<Error><Code>"), FHIR_ERROR_INTERNAL},
         {XML("200 OK", "<html>"), FHIR_ERROR_UNAVAILABLE},
