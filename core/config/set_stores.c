@@ -52,9 +52,9 @@ static fhir_error_t *check_options(int count, const char *const *options, apr_po
         const char *equals = strchr(options[i], '=');
         if (!equals || equals == options[i]) {
             return fhir_error_public(pool, FHIR_ERROR_INVALID,
-                                     "'%.128s' is not an option. Write key=value, for example "
-                                     "path=/var/lib/fhir-binary",
-                                     options[i]);
+                                     "Word %d of the store's options is not key=value. Write for example "
+                                     "path=/var/lib/fhir-binary, without spaces around the =.",
+                                     i + 1); /* not the word: behind a space stands what may be a secret */
         }
     }
     return NULL;

@@ -126,8 +126,9 @@ static fhir_error_t *split_options(fhir_store_option_t **parsed, const char *con
         const char *equals = strchr(options[i], '=');
         if (!equals || equals == options[i]) {
             return fhir_error_public(pool, FHIR_ERROR_INVALID,
-                                     "'%s' is not an option. Write key=value, for instance path=/srv/fhir-binary.",
-                                     options[i]);
+                                     "Word %d of the store's options is not key=value. Write for example "
+                                     "path=/var/lib/fhir-binary, without spaces around the =.",
+                                     i + 1); /* not the word: behind a space stands what may be a secret */
         }
         made[i].key = apr_pstrmemdup(pool, options[i], (apr_size_t)(equals - options[i]));
         made[i].value = apr_pstrdup(pool, equals + 1);
