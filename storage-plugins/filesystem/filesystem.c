@@ -78,14 +78,13 @@ static int make_base(const char *path, apr_pool_t *pool)
 {
     const char *slash = strrchr(path, '/');
     struct stat above;
-    if (mkdir(path, FS_DIRECTORY_MODE)) {
+    int root = geteuid() == 0 && slash > path && !stat(apr_pstrmemdup(pool, path, (apr_size_t)(slash - path)), &above);
+    int made = root ? fs_make_directory_as(above.st_uid, above.st_gid, AT_FDCWD, path)
+                    : mkdirat(AT_FDCWD, path, FS_DIRECTORY_MODE);
+    if (made) {
         return errno == EEXIST ? 0 : errno;
     }
-    if (geteuid() == 0 && slash > path && !stat(apr_pstrmemdup(pool, path, (apr_size_t)(slash - path)), &above) &&
-        chown(path, above.st_uid, above.st_gid)) {
-        return errno;
-    }
-    return 0;
+    return root && lchown(path, above.st_uid, above.st_gid) ? errno : 0;
 }
 
 /* The only place where a whole path is used; symbolic links in it are the administrator's choice. */
@@ -157,6 +156,7 @@ static fhir_error_t *fs_open(fhir_store_t **store, const fhir_store_config_t *co
     made->objects = -1;
     made->tmp = -1;
     made->sync = config->sync;
+    fs_start_counting(made);
     base = open_base(config->path, pool);
     if (base < 0) {
         return open_failed("open", config->path, errno, pool);
