@@ -196,8 +196,8 @@ EXPORT int fchown(int file, uid_t owner, gid_t group)
     return fails(CALL_FCHOWN) ? -1 : real(file, owner, group);
 }
 
-EXPORT int lchown(const char *path, uid_t owner, gid_t group)
+EXPORT int fchownat(int directory, const char *path, uid_t owner, gid_t group, int flags)
 {
-    REAL(lchown, int, const char *, uid_t, gid_t);
-    return fails(CALL_LCHOWN) ? -1 : real(path, owner, group);
+    REAL(fchownat, int, int, const char *, uid_t, gid_t, int);
+    return fails(CALL_FCHOWNAT) ? -1 : real(directory, path, owner, group, flags);
 }

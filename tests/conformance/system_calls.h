@@ -19,7 +19,7 @@ typedef enum system_call_t {
     CALL_FCHMOD,
     CALL_FCHMODAT,
     CALL_FCHOWN,
-    CALL_LCHOWN,
+    CALL_FCHOWNAT,
     CALL_COUNT
 } system_call_t;
 
