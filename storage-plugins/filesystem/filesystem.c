@@ -73,19 +73,32 @@ static fhir_error_t *open_failed(const char *what, const char *path, int failed,
                              what, path, apr_strerror(APR_FROM_OS_ERROR(failed), said, sizeof(said)), path);
 }
 
-/* A directory that root makes belongs to whom the one above belongs to. */
+/* 0 or an errno. */
+static int make_base_for_owner_of(int above, const char *name)
+{
+    struct stat status;
+    if (fstat(above, &status) || fs_make_directory_as(status.st_uid, status.st_gid, above, name)) {
+        return errno;
+    }
+    return fchownat(above, name, status.st_uid, status.st_gid, AT_SYMLINK_NOFOLLOW) ? errno : 0;
+}
+
+/* A directory that root makes belongs to whom the one above belongs to. 0 or an errno. */
 static int make_base(const char *path, apr_pool_t *pool)
 {
     const char *slash = strrchr(path, '/');
-    struct stat above;
-    if (mkdir(path, FS_DIRECTORY_MODE)) {
-        return errno == EEXIST ? 0 : errno;
+    int above;
+    int failed;
+    if (geteuid() != 0 || slash == path) {
+        return mkdirat(AT_FDCWD, path, FS_DIRECTORY_MODE) && errno != EEXIST ? errno : 0;
     }
-    if (geteuid() == 0 && slash > path && !stat(apr_pstrmemdup(pool, path, (apr_size_t)(slash - path)), &above) &&
-        chown(path, above.st_uid, above.st_gid)) {
+    above = open(apr_pstrmemdup(pool, path, (apr_size_t)(slash - path)), O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (above < 0) {
         return errno;
     }
-    return 0;
+    failed = make_base_for_owner_of(above, slash + 1);
+    close(above);
+    return failed == EEXIST ? 0 : failed;
 }
 
 /* The only place where a whole path is used; symbolic links in it are the administrator's choice. */
@@ -157,6 +170,7 @@ static fhir_error_t *fs_open(fhir_store_t **store, const fhir_store_config_t *co
     made->objects = -1;
     made->tmp = -1;
     made->sync = config->sync;
+    fs_start_counting(made);
     base = open_base(config->path, pool);
     if (base < 0) {
         return open_failed("open", config->path, errno, pool);

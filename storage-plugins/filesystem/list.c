@@ -12,11 +12,13 @@
 #define PAGE_MAX 1000
 #define FAN_OUT 256
 
-typedef char fs_key_t[FHIR_STORAGE_KEY_LENGTH + 1];
+/* A file's name; it begins with the key. */
+typedef char fs_name_t[FS_UNFINISHED_LENGTH + 1];
 
-/* The `limit` smallest keys of those that were added. */
+/* The `limit` smallest keys of those that were added, each once. */
 typedef struct key_set_t {
-    fs_key_t *keys; /* room for 2 * limit */
+    fs_name_t *keys; /* room for 2 * limit */
+    int directory;   /* of files that may share a key: the latest counts. -1: none do */
     int count;
     int limit;
     int more; /* a key was dropped: the page is not the last one */
@@ -36,48 +38,73 @@ static int compare_keys(const void *one, const void *other)
     return memcmp(one, other, FHIR_STORAGE_KEY_LENGTH);
 }
 
+static int is_later(int directory, const char *one, const char *other)
+{
+    struct stat status;
+    struct stat others;
+    if (fstatat(directory, one, &status, AT_SYMLINK_NOFOLLOW)) {
+        return 0;
+    }
+    return fstatat(directory, other, &others, AT_SYMLINK_NOFOLLOW) || status.st_mtim.tv_sec > others.st_mtim.tv_sec ||
+           (status.st_mtim.tv_sec == others.st_mtim.tv_sec && status.st_mtim.tv_nsec > others.st_mtim.tv_nsec);
+}
+
+/* Of several writers of one key the one that wrote last: what is at work must not look like old remains. */
+static void key_set_merge(key_set_t *set)
+{
+    int kept = 0;
+    int i;
+    for (i = 1; i < set->count; i++) {
+        if (compare_keys(set->keys[kept], set->keys[i])) {
+            kept++;
+        } else if (!is_later(set->directory, set->keys[i], set->keys[kept])) {
+            continue;
+        }
+        memmove(set->keys[kept], set->keys[i], sizeof(fs_name_t));
+    }
+    set->count = set->count ? kept + 1 : 0;
+}
+
 static void key_set_trim(key_set_t *set)
 {
-    qsort(set->keys, (size_t)set->count, sizeof(fs_key_t), compare_keys);
+    qsort(set->keys, (size_t)set->count, sizeof(fs_name_t), compare_keys);
+    if (set->directory >= 0) {
+        key_set_merge(set);
+    }
     if (set->count > set->limit) {
         set->count = set->limit;
         set->more = 1;
     }
 }
 
-static void key_set_init(key_set_t *set, int limit, apr_pool_t *pool)
+static void key_set_init(key_set_t *set, int directory, int limit, apr_pool_t *pool)
 {
-    set->keys = apr_palloc(pool, 2 * (apr_size_t)limit * sizeof(fs_key_t));
+    set->keys = apr_palloc(pool, 2 * (apr_size_t)limit * sizeof(fs_name_t));
+    set->directory = directory;
     set->count = 0;
     set->limit = limit;
     set->more = 0;
 }
 
-static void key_set_add(key_set_t *set, const char *key)
+static void key_set_add(key_set_t *set, const char *name)
 {
     if (set->count == 2 * set->limit) {
         key_set_trim(set);
     }
-    memcpy(set->keys[set->count], key, sizeof(fs_key_t));
+    memcpy(set->keys[set->count], name, strlen(name) + 1);
     set->count++;
 }
 
-/* A directory stream of its own, because the position of the store's descriptor is shared by all threads. */
 static fhir_error_t *open_stream(DIR **stream, int parent, const char *name, apr_pool_t *pool)
 {
-    int directory = openat(parent, name, FS_DIRECTORY_FLAGS);
-    *stream = NULL;
-    if (directory < 0) {
-        return errno == ENOENT || errno == ENOTDIR ? NULL
-                                                   : fhir_plugin_system_error(pool, errno, "open a directory to list");
-    }
-    *stream = fdopendir(directory);
-    if (!*stream) {
-        int failed = errno;
-        close(directory);
-        return fhir_plugin_system_error(pool, failed, "open a directory to list");
-    }
-    return NULL;
+    int failed = fs_open_stream(stream, parent, name);
+    return failed ? fhir_plugin_system_error(pool, failed, "open a directory to list") : NULL;
+}
+
+static int is_listed(const key_set_t *set, const char *name, const char *after)
+{
+    int known = set->directory >= 0 ? fs_is_unfinished(name) : fhir_plugin_is_key(name);
+    return known && strncmp(name, after, FHIR_STORAGE_KEY_LENGTH) > 0;
 }
 
 /* Adds the keys of one directory that come after the cursor. */
@@ -92,7 +119,7 @@ static fhir_error_t *add_keys(key_set_t *set, const page_t *page, int parent, co
     }
     errno = 0;
     while ((entry = readdir(stream)) != NULL) {
-        if (fhir_plugin_is_key(entry->d_name) && strcmp(entry->d_name, page->after) > 0) {
+        if (is_listed(set, entry->d_name, page->after)) {
             key_set_add(set, entry->d_name);
         }
         errno = 0;
@@ -185,15 +212,15 @@ static fhir_error_t *collect_committed(page_t *page)
 }
 
 /* One entry for the caller; an object that has gone meanwhile is left out. */
-static fhir_error_t *give_entry(const page_t *page, const char *key, int committed, fhir_list_entry_fn entry,
+static fhir_error_t *give_entry(const page_t *page, const char *name, int committed, fhir_list_entry_fn entry,
                                 void *entry_baton, apr_pool_t *scratch)
 {
     char locator[FHIR_PLUGIN_LOCATOR_LENGTH + 1];
     fhir_list_entry_t found = {0};
     struct stat status;
     int directory = committed ? page->store->objects : page->store->tmp;
-    fhir_plugin_locator_of(locator, key);
-    if (fstatat(directory, committed ? locator : key, &status, AT_SYMLINK_NOFOLLOW)) {
+    fhir_plugin_locator_of(locator, name);
+    if (fstatat(directory, committed ? locator : name, &status, AT_SYMLINK_NOFOLLOW)) {
         return errno == ENOENT ? NULL : fhir_plugin_system_error(page->call->result_pool, errno, "stat while listing");
     }
     if (!S_ISREG(status.st_mode)) {
@@ -208,7 +235,7 @@ static fhir_error_t *give_entry(const page_t *page, const char *key, int committ
     return entry(entry_baton, &found, scratch);
 }
 
-/* Merges the two sorted sets. A key in both (a crash between linkat and unlinkat) is one committed object. */
+/* Merges the two sorted sets. A key in both (a second writer, or what a crash left of one) is one committed object. */
 static fhir_error_t *give_page(const char **last, page_t *page, int limit, fhir_list_entry_fn entry, void *entry_baton)
 {
     key_set_t *committed = &page->committed;
@@ -248,8 +275,8 @@ fhir_error_t *fs_list(const char **next, fhir_store_t *store, const char *cursor
         return fhir_plugin_bad_locator(call->result_pool);
     }
     limit = limit > PAGE_MAX ? PAGE_MAX : limit;
-    key_set_init(&page.committed, limit, call->scratch_pool);
-    key_set_init(&page.unfinished, limit, call->scratch_pool);
+    key_set_init(&page.committed, -1, limit, call->scratch_pool);
+    key_set_init(&page.unfinished, store->tmp, limit, call->scratch_pool);
     /* Unfinished ones first: one that is committed meanwhile is then seen twice rather than never. */
     FHIR_TRY(add_keys(&page.unfinished, &page, store->tmp, "."));
     FHIR_TRY(collect_committed(&page));

@@ -177,7 +177,7 @@ static int remove_object(int *existed, const fhir_store_t *store, const char *lo
     return failed;
 }
 
-/* The temporary file first: a writer that is about to rename it must not put the object back behind us. */
+/* The temporary files first: a writer that is about to rename one must not put the object back behind us. */
 fhir_error_t *fs_remove(int *existed, fhir_store_t *store, const char *locator, const fhir_store_call_t *call)
 {
     const char *key = fhir_plugin_key_of(locator);
@@ -187,7 +187,7 @@ fhir_error_t *fs_remove(int *existed, fhir_store_t *store, const char *locator, 
     if (!key) {
         return fhir_plugin_bad_locator(call->result_pool);
     }
-    failed = unlink_durably(existed, store, store->tmp, key);
+    failed = fs_remove_unfinished(existed, store, key);
     if (!failed) {
         failed = remove_object(existed, store, locator, key);
     }

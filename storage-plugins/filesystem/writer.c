@@ -21,10 +21,12 @@ typedef enum writer_state_t { WRITER_OPEN = 1, WRITER_RENAMED, WRITER_DONE } wri
 struct fhir_writer_t {
     fhir_store_t *store;
     char locator[FHIR_PLUGIN_LOCATOR_LENGTH + 1];
-    const char *key; /* the end of `locator`; also the name in tmp */
-    int file;        /* -1: closed */
-    int directory;   /* of the finished object; -1: not open */
+    const char *key;                          /* the end of `locator` */
+    char temporary[FS_UNFINISHED_LENGTH + 1]; /* the name in tmp, ours alone */
+    int file;                                 /* -1: closed */
+    int directory;                            /* of the finished object; -1: not open */
     writer_state_t state;
+    struct stat identity; /* of the whole file, before it was renamed */
     apr_off_t expected_length;
     apr_off_t length;        /* all that was given to us */
     apr_off_t written;       /* what the kernel has of it */
@@ -64,7 +66,9 @@ fhir_error_t *fs_writer_begin(fhir_writer_t **writer, fhir_store_t *store, const
     made->key = fhir_plugin_key_of(made->locator);
     made->expected_length = request->expected_length;
     made->directory = -1;
-    made->file = openat(store->tmp, made->key, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, FS_FILE_MODE);
+    fs_name_unfinished(made->temporary, store, made->key);
+    made->file =
+        openat(store->tmp, made->temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, FS_FILE_MODE);
     if (made->file < 0) {
         return fhir_plugin_local_error(pool, errno, "create a temporary file");
     }
@@ -158,23 +162,23 @@ fhir_error_t *fs_writer_write(fhir_writer_t *writer, const void *data, apr_size_
 /* Length as the file system sees it, and 0600 also under a umask that took our own rights away; and whose it is. */
 static fhir_error_t *check_file(fhir_object_info_t *info, fhir_writer_t *writer, apr_pool_t *pool)
 {
-    struct stat status;
+    struct stat *status = &writer->identity;
     int failed;
-    if (fstat(writer->file, &status)) {
+    if (fstat(writer->file, status)) {
         return fhir_plugin_local_error(pool, errno, "fstat the temporary file");
     }
-    if (status.st_size != writer->length) {
-        return fhir_plugin_short_object(pool, writer->length - status.st_size);
+    if (status->st_size != writer->length) {
+        return fhir_plugin_short_object(pool, writer->length - status->st_size);
     }
-    if ((status.st_mode & 0777) != FS_FILE_MODE && fchmod(writer->file, FS_FILE_MODE)) {
+    if ((status->st_mode & 0777) != FS_FILE_MODE && fchmod(writer->file, FS_FILE_MODE)) {
         return fhir_plugin_local_error(pool, errno, "fchmod the temporary file");
     }
     failed = fs_give(writer->store, writer->file);
     if (failed) {
         return fhir_plugin_local_error(pool, failed, "fchown the temporary file");
     }
-    info->length = status.st_size;
-    info->modified = apr_time_make(status.st_mtim.tv_sec, status.st_mtim.tv_nsec / 1000);
+    info->length = status->st_size;
+    info->modified = apr_time_make(status->st_mtim.tv_sec, status->st_mtim.tv_nsec / 1000);
     info->checksum = NULL;
     return NULL;
 }
@@ -191,14 +195,17 @@ static int sync_and_close_file(fhir_writer_t *writer)
     return failed;
 }
 
-/* The usual case is one openat. The rest makes directories, and notes whose entries must be synced. */
+/* The usual case is one openat. The rest makes directories, and notes whose entries must be synced. Root looks at each
+ * directory on the way, for what a killed root left. */
 static int open_fan_out(fhir_writer_t *writer, int *outer, int *made_outer, int *made_inner)
 {
     char name[] = "ab/cd";
     memcpy(name, writer->locator, 5);
-    writer->directory = openat(writer->store->objects, name, FS_DIRECTORY_FLAGS);
-    if (writer->directory >= 0 || errno != ENOENT) {
-        return writer->directory < 0 ? errno : 0;
+    if (!writer->store->give) {
+        writer->directory = openat(writer->store->objects, name, FS_DIRECTORY_FLAGS);
+        if (writer->directory >= 0 || errno != ENOENT) {
+            return writer->directory < 0 ? errno : 0;
+        }
     }
     name[2] = '\0';
     *outer = fs_open_directory(made_outer, writer->store, writer->store->objects, name);
@@ -236,16 +243,16 @@ static int sync_into_directory(fhir_writer_t *writer)
 static int rename_into_place(fhir_writer_t *writer)
 {
     int tmp = writer->store->tmp;
-    if (!renameat2(tmp, writer->key, writer->directory, writer->key, RENAME_NOREPLACE)) {
+    if (!renameat2(tmp, writer->temporary, writer->directory, writer->key, RENAME_NOREPLACE)) {
         return 0;
     }
     if (errno != EINVAL && errno != ENOSYS) {
         return errno;
     }
-    if (linkat(tmp, writer->key, writer->directory, writer->key, 0)) {
+    if (linkat(tmp, writer->temporary, writer->directory, writer->key, 0)) {
         return errno;
     }
-    unlinkat(tmp, writer->key, 0);
+    unlinkat(tmp, writer->temporary, 0);
     return 0;
 }
 
@@ -281,13 +288,24 @@ static void close_all(fhir_writer_t *writer)
     }
 }
 
+/* Somebody removed our object and stored his own under the same name while we waited for the disk. The inode's number
+ * alone does not tell: it is used again at once. */
+static int is_anothers(const fhir_writer_t *writer)
+{
+    const struct stat *ours = &writer->identity;
+    struct stat now;
+    return !fstatat(writer->directory, writer->key, &now, AT_SYMLINK_NOFOLLOW) &&
+           (now.st_dev != ours->st_dev || now.st_ino != ours->st_ino || now.st_mtim.tv_sec != ours->st_mtim.tv_sec ||
+            now.st_mtim.tv_nsec != ours->st_mtim.tv_nsec);
+}
+
 /* Nothing may be visible after an error, so an object that is in place but perhaps not durable goes again. */
 static void undo(fhir_writer_t *writer)
 {
-    if (writer->state == WRITER_RENAMED) {
+    if (writer->state != WRITER_RENAMED) {
+        unlinkat(writer->store->tmp, writer->temporary, 0);
+    } else if (!is_anothers(writer)) {
         unlinkat(writer->directory, writer->key, 0);
-    } else {
-        unlinkat(writer->store->tmp, writer->key, 0);
     }
     close_all(writer);
     writer->state = WRITER_DONE;

@@ -9,7 +9,10 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
+#include <signal.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static const char *plugin_path;
@@ -225,6 +228,184 @@ static fhir_error_t *upload(const object_t *object, apr_pool_t *request)
     return store_pattern(&written, object, 300000, 100000, 1, request);
 }
 
+static void remove_object(const object_t *object)
+{
+    fhir_call_t call = core_call(suite.pool);
+    int existed = 0;
+    ASSERT_OK(fhir_object_remove(&existed, suite.store, object->locator, &call));
+    CU_ASSERT_EQUAL(existed, 1);
+}
+
+/* ---- root, killed ---- */
+
+static uid_t expected_owner;
+
+static int is_not_the_owners(const char *path, const struct stat *status, int type, struct FTW *place)
+{
+    (void)place;
+    if (type == FTW_D && (status->st_uid != expected_owner || status->st_gid != expected_owner)) {
+        printf("root's: %s\n", path);
+        return 1;
+    }
+    return 0;
+}
+
+static void die_at_once(void)
+{
+    kill(getpid(), SIGKILL);
+}
+
+/* Opens a store that is not there and uploads to it, as root, who dies before call k. 1 when there were fewer. */
+static int root_killed_at(int k, const char *above)
+{
+    object_t object = new_object(suite.pool);
+    int status = 0;
+    pid_t child;
+    store_path = apr_psprintf(suite.pool, "%s/store-%d", above, k);
+    child = fork();
+    if (child == 0) {
+        watch_system_calls();
+        system_calls.run_at = k;
+        system_calls.run = die_at_once;
+        _exit(open_store("on") || upload(&object, suite.pool) ? 2 : 0);
+    }
+    CU_ASSERT_EQUAL(waitpid(child, &status, 0), child);
+    CU_ASSERT(WIFSIGNALED(status) || WEXITSTATUS(status) == 0);
+    CU_ASSERT_EQUAL(nftw(above, is_not_the_owners, 10, FTW_PHYS), 0);
+    return !WIFSIGNALED(status);
+}
+
+static void a_killed_root_leaves_no_directory_of_its_own(void)
+{
+    const char *above = apr_psprintf(suite.pool, "%s/owned-%d", scratch, store_number++);
+    int k = 1;
+    if (geteuid() != 0) {
+        return;
+    }
+    expected_owner = 12345;
+    CU_ASSERT_EQUAL(mkdir(above, 0700), 0);
+    CU_ASSERT_EQUAL(chown(above, expected_owner, expected_owner), 0);
+    while (k < 100 && !root_killed_at(k, above)) {
+        k++;
+    }
+    CU_ASSERT(k > 15 && k < 100);
+}
+
+/* What a root that was killed in between has left all the same, or one without the right to be another. */
+static void directories_of_root_are_given_away(void)
+{
+    static const int lengths[] = {0, 2, 5}; /* of the locator */
+    uid_t owner = geteuid() == 0 ? 12345 : geteuid();
+    size_t i;
+    store_path = apr_psprintf(suite.pool, "%s/store-%d", scratch, store_number++);
+    CU_ASSERT_EQUAL(mkdir(store_path, 0700), 0);
+    CU_ASSERT_EQUAL(chown(store_path, owner, owner), 0);
+    ASSERT_OK(open_store("on"));
+    for (i = 0; i < 4; i++) {
+        object_t object = in_existing_directories();
+        const char *name = i < 3 ? apr_psprintf(suite.pool, "objects/%.*s", lengths[i], object.locator) : "tmp";
+        fhir_written_t written;
+        CU_ASSERT_EQUAL(chown(in_store(apr_psprintf(suite.pool, "objects/%.2s", object.locator)), owner, owner), 0);
+        CU_ASSERT_EQUAL(chown(in_store(apr_psprintf(suite.pool, "objects/%.5s", object.locator)), owner, owner), 0);
+        CU_ASSERT_EQUAL(chown(in_store(name), geteuid(), getegid()), 0);
+        ASSERT_OK(open_store("on"));
+        ASSERT_OK(store_pattern(&written, &object, 10, 10, 1, suite.pool));
+        check_owner(name, owner);
+    }
+}
+
+/* ---- several writers of one key ---- */
+
+static fhir_error_t *begin_with(fhir_writer_t **writer, const object_t *object, const char *text)
+{
+    fhir_store_call_t call = raw_call(suite.pool);
+    FHIR_TRY(raw_begin(writer, object, -1, &call));
+    return suite.plugin->writer_write(*writer, text, strlen(text), &call);
+}
+
+static fhir_error_t *commit_and_abort(fhir_writer_t *writer)
+{
+    fhir_store_call_t call = raw_call(suite.pool);
+    fhir_object_info_t info = {0};
+    fhir_error_t *error;
+    info.struct_size = sizeof(info);
+    error = suite.plugin->writer_commit(&info, writer, &call);
+    suite.plugin->writer_abort(writer, &call);
+    return error;
+}
+
+static void check_text(const object_t *object, const char *expected)
+{
+    char text[100] = "";
+    FILE *file = fopen(in_store(apr_psprintf(suite.pool, "objects/%s", object->locator)), "r");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(file);
+    CU_ASSERT_EQUAL(fread(text, 1, sizeof(text) - 1, file), strlen(expected));
+    CU_ASSERT_STRING_EQUAL(text, expected);
+    fclose(file);
+}
+
+/* Its lease was lost: somebody cleared up behind it and begins anew. */
+static void a_removed_writer_takes_nothing_of_another(void)
+{
+    object_t object = new_object(suite.pool);
+    fhir_writer_t *first;
+    fhir_writer_t *second;
+    ASSERT_OK(begin_with(&first, &object, "first"));
+    remove_object(&object);
+    ASSERT_OK(begin_with(&second, &object, "the second"));
+    ASSERT_ERROR(FHIR_ERROR_UNAVAILABLE, commit_and_abort(first));
+    CU_ASSERT_FALSE(visible(&object, suite.pool));
+    ASSERT_OK(commit_and_abort(second));
+    check_text(&object, "the second");
+    CU_ASSERT_EQUAL(entries_of(in_store("tmp")), 0);
+}
+
+static void the_first_commit_wins(void)
+{
+    int without_renameat2;
+    for (without_renameat2 = 0; without_renameat2 < 2; without_renameat2++) {
+        object_t object = new_object(suite.pool);
+        fhir_writer_t *first;
+        fhir_writer_t *second;
+        ASSERT_OK(begin_with(&first, &object, "first"));
+        ASSERT_OK(begin_with(&second, &object, "the second"));
+        CU_ASSERT_EQUAL(times_listed(object.locator, NULL, suite.pool), 1);
+        watch_system_calls();
+        system_calls.always_fail[CALL_RENAMEAT2] = without_renameat2 ? ENOSYS : 0;
+        ASSERT_OK(commit_and_abort(second));
+        ASSERT_ERROR(FHIR_ERROR_EXISTS, commit_and_abort(first));
+        ignore_system_calls();
+        check_text(&object, "the second");
+        CU_ASSERT_EQUAL(entries_of(in_store("tmp")), 0);
+    }
+}
+
+static object_t replaced;
+
+static void replace(void)
+{
+    fhir_writer_t *other;
+    remove_object(&replaced);
+    ASSERT_OK(begin_with(&other, &replaced, "another's"));
+    ASSERT_OK(commit_and_abort(other));
+}
+
+/* The disk fails after the rename; by then the name is somebody else's object. */
+static void a_failed_commit_leaves_the_object_of_another(void)
+{
+    fhir_writer_t *writer;
+    replaced = in_existing_directories();
+    ASSERT_OK(begin_with(&writer, &replaced, "ours"));
+    watch_system_calls();
+    system_calls.run_at = system_calls.fail_at = 6; /* write, fstat, directory, fsync, rename, fsync */
+    system_calls.fail_errno = EIO;
+    system_calls.run = replace;
+    CU_ASSERT_PTR_NOT_NULL(commit_and_abort(writer));
+    CU_ASSERT_EQUAL(last_call(CALL_FSYNC), 5);
+    ignore_system_calls();
+    check_text(&replaced, "another's");
+}
+
 /* 1 when the upload had fewer calls than k. */
 static int upload_with_failure(int k, int with_errno, int without_renameat2)
 {
@@ -252,7 +433,7 @@ static int upload_with_failure(int k, int with_errno, int without_renameat2)
         ASSERT_OK(check_pattern(&correct, &object, 300000, 0, -1, 60000, suite.pool));
         CU_ASSERT_TRUE(correct);
         CU_ASSERT(entries_of(in_store("tmp")) <= without_renameat2);
-        unlinkat(AT_FDCWD, in_store(apr_psprintf(suite.pool, "tmp/%s", object.key)), 0);
+        remove_object(&object);
     }
     CU_ASSERT_EQUAL(entries_of(in_store("tmp")), 0);
     return !reached;
@@ -315,23 +496,84 @@ static void full_disk(void)
     CU_ASSERT_EQUAL(entries_of(in_store("tmp")), 0);
 }
 
-/* A process that dies between two writes leaves tmp/<key>: listed as uncommitted under the object's own locator. */
+static void leave(const object_t *object, const char *suffix, const char *text, time_t modified)
+{
+    const char *path = in_store(apr_pstrcat(suite.pool, "tmp/", object->key, suffix, NULL));
+    struct timespec times[2] = {{0}};
+    FILE *file = fopen(path, "w");
+    fputs(text, file);
+    fclose(file);
+    times[0].tv_sec = times[1].tv_sec = modified;
+    CU_ASSERT_EQUAL(utimensat(AT_FDCWD, path, times, 0), 0);
+}
+
+/* A process that dies between two writes leaves its file in tmp: listed as uncommitted under the object's own locator,
+ * and nobody's way is blocked. The first name is the one of versions that gave each key one name. */
 static void remains_of_a_crash(void)
 {
-    fhir_call_t call = core_call(suite.pool);
-    object_t object = new_object(suite.pool);
-    const char *left = in_store(apr_psprintf(suite.pool, "tmp/%s", object.key));
-    FILE *file = fopen(left, "w");
-    int committed = -1;
-    int existed = 0;
-    fputs("half", file);
-    fclose(file);
-    CU_ASSERT_FALSE(visible(&object, suite.pool));
-    CU_ASSERT_EQUAL(times_listed(object.locator, &committed, suite.pool), 1);
-    CU_ASSERT_EQUAL(committed, 0);
-    ASSERT_OK(fhir_object_remove(&existed, suite.store, object.locator, &call));
-    CU_ASSERT_EQUAL(existed, 1);
-    CU_ASSERT_NOT_EQUAL(access(left, F_OK), 0);
+    static const char *const suffixes[] = {"", ".0123456789abcdef"};
+    size_t i;
+    for (i = 0; i < 2; i++) {
+        object_t object = new_object(suite.pool);
+        fhir_writer_t *writer;
+        int committed = -1;
+        leave(&object, suffixes[i], "half", 1000);
+        CU_ASSERT_FALSE(visible(&object, suite.pool));
+        CU_ASSERT_EQUAL(times_listed(object.locator, &committed, suite.pool), 1);
+        CU_ASSERT_EQUAL(committed, 0);
+        ASSERT_OK(begin_with(&writer, &object, "whole"));
+        ASSERT_OK(commit_and_abort(writer));
+        check_text(&object, "whole");
+        CU_ASSERT_EQUAL(times_listed(object.locator, &committed, suite.pool), 1);
+        CU_ASSERT_EQUAL(committed, 1);
+        remove_object(&object);
+        CU_ASSERT_EQUAL(entries_of(in_store("tmp")), 0);
+        leave(&object, suffixes[i], "half", 1000);
+        remove_object(&object);
+        CU_ASSERT_EQUAL(entries_of(in_store("tmp")), 0);
+    }
+}
+
+typedef struct listing_t {
+    int count;
+    int wrong; /* not the latest of its key, or twice */
+    char last[FHIR_STORAGE_LOCATOR_MAX];
+} listing_t;
+
+static fhir_error_t *check_latest(void *baton, const fhir_list_entry_t *entry, apr_pool_t *scratch_pool)
+{
+    listing_t *listing = baton;
+    (void)scratch_pool;
+    listing->count++;
+    listing->wrong += entry->committed || entry->length != 6 || entry->modified != apr_time_from_sec(3000) ||
+                      strcmp(entry->locator, listing->last) <= 0;
+    apr_cpystrn(listing->last, entry->locator, sizeof(listing->last));
+    return NULL;
+}
+
+/* One entry for each key, as old as the latest of its files, whatever a page holds. */
+static void remains_of_several_writers(void)
+{
+    static const char *const suffixes[] = {"", ".0000000000000001", ".9999999999999999", ".ffffffffffffffff"};
+    static const int limits[] = {1, 2, 3, 5, 100};
+    fhir_store_call_t call = raw_call(suite.pool);
+    size_t i;
+    size_t j;
+    for (i = 0; i < 5; i++) {
+        object_t object = new_object(suite.pool);
+        for (j = 0; j < 4; j++) {
+            leave(&object, suffixes[j], j == i % 4 ? "latest" : "old", j == i % 4 ? 3000 : 2000 - (time_t)j);
+        }
+    }
+    for (i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
+        listing_t listing = {0, 0, ""};
+        const char *cursor = NULL;
+        do {
+            ASSERT_OK(suite.plugin->list(&cursor, suite.raw, cursor, limits[i], check_latest, &listing, &call));
+        } while (cursor);
+        CU_ASSERT_EQUAL(listing.count, 5);
+        CU_ASSERT_EQUAL(listing.wrong, 0);
+    }
 }
 
 static void damaged_objects(void)
@@ -404,10 +646,16 @@ static void symbolic_links_are_not_followed(void)
 static void foreign_files_are_not_listed(void)
 {
     static const char *const names[] = {"tmp/README", "objects/lost+found", "objects/zz", "tmp/.nfs0001"};
+    static const char *const suffixes[] = {".new", ".0123456789abcde", ".0123456789abcdef0", "-0123456789abcdef"};
     object_t object = new_object(suite.pool);
+    object_t other = new_object(suite.pool);
     fhir_written_t written;
     size_t i;
     ASSERT_OK(store_pattern(&written, &object, 10, 10, 1, suite.pool));
+    for (i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
+        leave(&other, suffixes[i], "foreign", 1000);
+    }
+    CU_ASSERT_EQUAL(times_listed(other.locator, NULL, suite.pool), 0);
     for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         FILE *file = fopen(in_store(names[i]), "w");
         fclose(file);
@@ -467,11 +715,17 @@ static const case_t cases[] = {
     {"a big upload goes to the disk early", a_big_upload_goes_to_the_disk_early},
     {"rights under any umask", rights_under_any_umask},
     {"what root makes is the owner's", what_root_makes_is_the_owners},
+    {"a killed root leaves no directory of its own", a_killed_root_leaves_no_directory_of_its_own},
+    {"directories of root are given away", directories_of_root_are_given_away},
+    {"a removed writer takes nothing of another", a_removed_writer_takes_nothing_of_another},
+    {"the first commit wins", the_first_commit_wins},
+    {"a failed commit leaves the object of another", a_failed_commit_leaves_the_object_of_another},
     {"every system call fails once", every_system_call_fails_once},
     {"interrupted and short calls", interrupted_and_short_calls},
     {"without renameat2 nothing is overwritten", without_renameat2_nothing_is_overwritten},
     {"full disk", full_disk},
     {"remains of a crash", remains_of_a_crash},
+    {"remains of several writers", remains_of_several_writers},
     {"damaged objects", damaged_objects},
     {"a short object is no quiet end", a_short_object_is_no_quiet_end},
     {"locators do not escape", locators_do_not_escape},

@@ -59,6 +59,11 @@ static int fails(system_call_t kind)
     }
     system_calls.count++;
     system_calls.of_kind[kind]++;
+    if (system_calls.run_at == system_calls.count) {
+        system_calls.watching = 0;
+        system_calls.run();
+        system_calls.watching = 1;
+    }
     if (system_calls.always_fail[kind]) {
         errno = system_calls.always_fail[kind];
         return 1;
@@ -183,4 +188,16 @@ EXPORT int fchmodat(int directory, const char *path, mode_t mode, int flags)
 {
     REAL(fchmodat, int, int, const char *, mode_t, int);
     return fails(CALL_FCHMODAT) ? -1 : real(directory, path, mode, flags);
+}
+
+EXPORT int fchown(int file, uid_t owner, gid_t group)
+{
+    REAL(fchown, int, int, uid_t, gid_t);
+    return fails(CALL_FCHOWN) ? -1 : real(file, owner, group);
+}
+
+EXPORT int fchownat(int directory, const char *path, uid_t owner, gid_t group, int flags)
+{
+    REAL(fchownat, int, int, const char *, uid_t, gid_t, int);
+    return fails(CALL_FCHOWNAT) ? -1 : real(directory, path, owner, group, flags);
 }

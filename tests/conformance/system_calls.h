@@ -18,6 +18,8 @@ typedef enum system_call_t {
     CALL_MKDIRAT,
     CALL_FCHMOD,
     CALL_FCHMODAT,
+    CALL_FCHOWN,
+    CALL_FCHOWNAT,
     CALL_COUNT
 } system_call_t;
 
@@ -30,6 +32,8 @@ typedef struct system_calls_t {
     system_call_t trace[TRACE_MAX]; /* in order */
     int fail_at;                    /* the number of the call that fails, from 1; 0: none */
     int fail_errno;
+    int run_at; /* the number of the call before which `run` runs, unwatched; 0: none */
+    void (*run)(void);
     int always_fail[CALL_COUNT]; /* errno for each call of a kind; 0: none */
     int stutter;                 /* every other write, pread and fsync is interrupted, the others are short */
     int stutter_turn;
