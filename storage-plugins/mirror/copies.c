@@ -6,9 +6,10 @@
 
 #define SHA256_LENGTH 32
 /* How long a copy that somebody else writes is waited for: as long as a slow store takes, in bytes per second. */
-#define PATIENCE apr_time_from_sec(10)
+#define PATIENCE apr_time_from_sec(3)
 #define SLOW_STORE ((apr_off_t)8 * 1024 * 1024)
-#define PAUSE apr_time_from_msec(200)
+#define PAUSE_MIN apr_time_from_msec(10)
+#define PAUSE_MAX apr_time_from_msec(640)
 #define ATTEMPTS_MAX 3 /* at a store that fails */
 
 typedef struct copy_t {
@@ -104,20 +105,21 @@ static fhir_store_copy_t state_now(check_t *check, int half)
     return state;
 }
 
-static fhir_error_t *pause_for(const fhir_store_call_t *call)
-{
-    FHIR_TRY(fhir_plugin_check_call(call));
-    apr_sleep(PAUSE);
-    return fhir_plugin_check_call(call);
-}
-
 /* Removing what is missing, too, takes the remains of a repair that was killed. Somebody who is still at it would lose
  * his work, so that comes after a long wait, and once. */
 typedef struct attempts_t {
+    apr_interval_time_t patience;
     apr_time_t patience_ends;
+    apr_interval_time_t pause;
     int cleared;
     int failed;
 } attempts_t;
+
+static void pause_longer(attempts_t *attempts)
+{
+    apr_sleep(attempts->pause);
+    attempts->pause = attempts->pause < PAUSE_MAX ? 2 * attempts->pause : PAUSE_MAX;
+}
 
 static int is_worth_another(attempts_t *attempts, const fhir_error_t *error)
 {
@@ -133,6 +135,7 @@ static fhir_error_t *write_once(int *gone, check_t *check, int half, fhir_store_
     int clear = state == FHIR_STORE_COPY_ALTERED;
     if (!clear && !attempts->cleared && apr_time_now() >= attempts->patience_ends) {
         clear = attempts->cleared = 1;
+        attempts->patience_ends = apr_time_now() + attempts->patience;
     }
     return mirror_write_copy(gone, check->store, half, check->object_key, length, clear, &check->call);
 }
@@ -151,7 +154,9 @@ static fhir_error_t *repair_half(int *gone, check_t *check, int half)
     copy_t *copy = &check->copies[half];
     attempts_t attempts = {0};
     *gone = 0;
-    attempts.patience_ends = apr_time_now() + PATIENCE + apr_time_from_sec(check->copies[1 - half].length / SLOW_STORE);
+    attempts.pause = PAUSE_MIN;
+    attempts.patience = PATIENCE + apr_time_from_sec(check->copies[1 - half].length / SLOW_STORE);
+    attempts.patience_ends = apr_time_now() + attempts.patience;
     for (;;) {
         fhir_store_copy_t state = state_now(check, half);
         fhir_error_t *error;
@@ -169,7 +174,7 @@ static fhir_error_t *repair_half(int *gone, check_t *check, int half)
         if (mirror_is_over(error, &check->call) || !is_worth_another(&attempts, error)) {
             return error;
         }
-        FHIR_TRY(pause_for(&check->call));
+        pause_longer(&attempts);
     }
 }
 
