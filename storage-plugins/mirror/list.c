@@ -13,17 +13,8 @@ typedef struct listing_t {
     fhir_list_entry_fn entry;
     void *entry_baton;
     const fhir_store_call_t *call;
+    int told; /* an error that names its store, or the caller's own */
 } listing_t;
-
-/* Errors must outlive the scratch pool of an entry. */
-static fhir_error_t *keep(const fhir_error_t *error, apr_pool_t *pool)
-{
-    fhir_error_t *kept = fhir_error_create(pool, error->code, error->status, error->public_text, "%s",
-                                           error->detail ? error->detail : "no detail");
-    kept->retry = error->retry;
-    kept->retry_after = error->retry_after;
-    return kept;
-}
 
 /* Nearly every locator ends with the key. What doesn't must be looked at. */
 static fhir_error_t *key_of(char object_key[FHIR_STORAGE_KEY_LENGTH + 1], const listing_t *listing,
@@ -37,7 +28,9 @@ static fhir_error_t *key_of(char object_key[FHIR_STORAGE_KEY_LENGTH + 1], const 
         memcpy(object_key, end, FHIR_STORAGE_KEY_LENGTH + 1);
         return NULL;
     }
-    return fhir_sealed_object_key(object_key, &listing->store->halves[listing->half].sealed, entry->locator, call);
+    return mirror_of_half(
+        fhir_sealed_object_key(object_key, &listing->store->halves[listing->half].sealed, entry->locator, call),
+        listing->store, listing->half, call->result_pool);
 }
 
 /* *alone: the first half does not have it. */
@@ -52,24 +45,27 @@ static fhir_error_t *ask_first(int *alone, const listing_t *listing, const char 
     FHIR_TRY(mirror_locate_half(&locator, listing->store, 0, object_key, call));
     error = first->plugin->stat(&info, first->store, locator, call);
     *alone = error && error->code == FHIR_ERROR_NOT_FOUND;
-    return *alone ? NULL : error;
+    return *alone ? NULL : mirror_of_half(error, listing->store, 0, call->result_pool);
 }
 
-static fhir_error_t *give(const listing_t *listing, const fhir_list_entry_t *entry, const char *object_key,
+static fhir_error_t *give(listing_t *listing, const fhir_list_entry_t *entry, const char *object_key,
                           apr_pool_t *scratch_pool)
 {
     fhir_list_entry_t given = {0};
+    fhir_error_t *error;
     given.struct_size = sizeof(given);
     given.locator = object_key;
     given.length = entry->committed ? fhir_sealed_content_length(entry->length) : entry->length;
     given.modified = entry->modified;
     given.committed = entry->committed;
-    return listing->entry(listing->entry_baton, &given, scratch_pool);
+    error = listing->entry(listing->entry_baton, &given, scratch_pool);
+    listing->told = error != NULL;
+    return error;
 }
 
 static fhir_error_t *list_entry(void *baton, const fhir_list_entry_t *entry, apr_pool_t *scratch_pool)
 {
-    const listing_t *listing = baton;
+    listing_t *listing = baton;
     fhir_store_call_t call = *listing->call;
     char object_key[FHIR_STORAGE_KEY_LENGTH + 1];
     fhir_error_t *error;
@@ -89,7 +85,8 @@ static fhir_error_t *list_entry(void *baton, const fhir_list_entry_t *entry, apr
         error = ask_first(&alone, listing, object_key, &call);
     }
     if (error) {
-        return keep(error, listing->call->result_pool);
+        listing->told = 1;
+        return mirror_keep_error(error, listing->call->result_pool); /* it outlives the entry's pool */
     }
     if (listing->half == 1 && alone) {
         mirror_repair_later(listing->store, 0, object_key);
@@ -100,7 +97,8 @@ static fhir_error_t *list_entry(void *baton, const fhir_list_entry_t *entry, apr
 fhir_error_t *mirror_list(const char **next, fhir_store_t *store, const char *cursor, int limit,
                           fhir_list_entry_fn entry, void *entry_baton, const fhir_store_call_t *call)
 {
-    listing_t listing = {store, 0, entry, entry_baton, call};
+    listing_t listing = {store, 0, entry, entry_baton, call, 0};
+    fhir_error_t *error;
     const fhir_sealed_store_t *sealed;
     const char *inner = NULL;
     *next = NULL;
@@ -112,7 +110,10 @@ fhir_error_t *mirror_list(const char **next, fhir_store_t *store, const char *cu
     listing.half = cursor && cursor[0] == '2';
     inner = cursor && cursor[CURSOR_PREFIX] ? cursor + CURSOR_PREFIX : NULL;
     sealed = &store->halves[listing.half].sealed;
-    FHIR_TRY(sealed->plugin->list(&inner, sealed->store, inner, limit, list_entry, &listing, call));
+    error = sealed->plugin->list(&inner, sealed->store, inner, limit, list_entry, &listing, call);
+    if (error) {
+        return listing.told ? error : mirror_of_half(error, store, listing.half, call->result_pool);
+    }
     if (inner && strlen(inner) + CURSOR_PREFIX > FHIR_STORAGE_LOCATOR_MAX) {
         return fhir_error_create(call->result_pool, FHIR_ERROR_UNSUPPORTED, APR_EGENERAL,
                                  "The store can't be listed any further.", "%s has too long a cursor",

@@ -6,7 +6,7 @@
 
 #define AVOID apr_time_from_sec(10)
 #define HALF_TIMEOUT apr_time_from_sec(30) /* for a call without a deadline */
-#define CLEANING_TIMEOUT apr_time_from_sec(10)
+#define CLEANING_TIMEOUT apr_time_from_sec(5)
 
 /* ---- calls and errors ---- */
 
@@ -31,9 +31,8 @@ fhir_store_call_t mirror_half_call(const fhir_store_call_t *call)
 fhir_store_call_t mirror_cleaning_call(const fhir_store_call_t *call)
 {
     fhir_store_call_t cleaning = *call;
-    apr_time_t end = apr_time_now() + CLEANING_TIMEOUT;
     cleaning.cancelled = NULL;
-    cleaning.deadline = call->deadline && call->deadline < end ? call->deadline : end;
+    cleaning.deadline = apr_time_now() + CLEANING_TIMEOUT;
     return cleaning;
 }
 
@@ -49,14 +48,42 @@ int mirror_is_damage(const fhir_error_t *error)
     return error->code == FHIR_ERROR_NOT_FOUND || error->code == FHIR_ERROR_CORRUPT || error->code == FHIR_ERROR_RANGE;
 }
 
+fhir_error_t *mirror_of_half(fhir_error_t *error, const fhir_store_t *store, int half, apr_pool_t *pool)
+{
+    if (error) {
+        error->detail = apr_pstrcat(pool, "its store ", store->halves[half].name, error->detail ? ": " : "",
+                                    error->detail ? error->detail : "", NULL);
+    }
+    return error;
+}
+
+fhir_error_t *mirror_keep_error(const fhir_error_t *error, apr_pool_t *pool)
+{
+    fhir_error_t *kept = fhir_error_create(pool, error->code, error->status, error->public_text, "%s",
+                                           error->detail ? error->detail : "no detail");
+    kept->retry = error->retry;
+    kept->retry_after = error->retry_after;
+    return kept;
+}
+
+void mirror_avoid(fhir_store_t *store, int half)
+{
+    atomic_store(&store->halves[half].avoid_until, apr_time_now() + AVOID);
+}
+
+int mirror_is_avoided(const fhir_store_t *store, int half)
+{
+    return atomic_load(&store->halves[half].avoid_until) > apr_time_now();
+}
+
 void mirror_note_failure(fhir_store_t *store, int half, const fhir_error_t *error, const char *object_key,
                          const fhir_store_call_t *call)
 {
     if (!mirror_is_damage(error)) {
-        atomic_store(&store->halves[half].avoid_until, apr_time_now() + AVOID);
+        mirror_avoid(store, half);
     }
-    mirror_log(call, FHIR_STORE_LOG_WARNING, "object %s in %s: %s (%s); the other copy serves", object_key,
-               store->halves[half].name, error->public_text, error->detail ? error->detail : "no detail");
+    mirror_log(call, FHIR_STORE_LOG_WARNING, "object %s: %s (%s); the other copy serves", object_key,
+               error->public_text, error->detail ? error->detail : "no detail");
 }
 
 static int severity(const fhir_error_t *error)
@@ -204,7 +231,8 @@ fhir_error_t *mirror_locate_half(const char **locator, fhir_store_t *store, int 
                                  const fhir_store_call_t *call)
 {
     const fhir_sealed_store_t *sealed = &store->halves[half].sealed;
-    return sealed->plugin->locate(locator, sealed->store, object_key, call);
+    return mirror_of_half(sealed->plugin->locate(locator, sealed->store, object_key, call), store, half,
+                          call->result_pool);
 }
 
 /* ---- housekeeping ---- */
@@ -214,7 +242,22 @@ static fhir_error_t *stat_half(fhir_object_info_t *info, fhir_store_t *store, in
 {
     const char *locator;
     FHIR_TRY(mirror_locate_half(&locator, store, half, object_key, call));
-    return fhir_sealed_stat(info, &store->halves[half].sealed, locator, call);
+    return mirror_of_half(fhir_sealed_stat(info, &store->halves[half].sealed, locator, call), store, half,
+                          call->result_pool);
+}
+
+int mirror_is_gone(fhir_store_t *store, int half, const char *object_key, const fhir_store_call_t *call)
+{
+    const fhir_sealed_store_t *sealed = &store->halves[half].sealed;
+    fhir_object_info_t info = {0};
+    const char *locator;
+    fhir_error_t *error;
+    info.struct_size = sizeof(info);
+    if (mirror_locate_half(&locator, store, half, object_key, call)) {
+        return 0;
+    }
+    error = sealed->plugin->stat(&info, sealed->store, locator, call);
+    return error && error->code == FHIR_ERROR_NOT_FOUND;
 }
 
 /* A copy that was cut is shorter, but which one is right only reading tells. */
@@ -280,9 +323,21 @@ fhir_error_t *mirror_remove_half(int *existed, fhir_store_t *store, int half, co
     const char *locator;
     int here = 0;
     FHIR_TRY(mirror_locate_half(&locator, store, half, object_key, call));
-    FHIR_TRY(fhir_sealed_remove(&here, &store->halves[half].sealed, locator, call));
+    FHIR_TRY(mirror_of_half(fhir_sealed_remove(&here, &store->halves[half].sealed, locator, call), store, half,
+                            call->result_pool));
     *existed |= here;
     return NULL;
+}
+
+/* A half that did not answer a moment ago is asked, but not waited for as long: the caller has waited already. */
+static fhir_store_call_t removing_call(const fhir_store_t *store, int half, const fhir_store_call_t *call)
+{
+    fhir_store_call_t removing = half == 0 ? mirror_half_call(call) : *call;
+    apr_time_t end = apr_time_now() + CLEANING_TIMEOUT;
+    if (mirror_is_avoided(store, half) && (!removing.deadline || removing.deadline > end)) {
+        removing.deadline = end;
+    }
+    return removing;
 }
 
 /* The first half again after the second: a repair may have copied the object back in between. A repair looks at its
@@ -290,7 +345,7 @@ fhir_error_t *mirror_remove_half(int *existed, fhir_store_t *store, int half, co
 static fhir_error_t *mirror_remove(int *existed, fhir_store_t *store, const char *locator,
                                    const fhir_store_call_t *call)
 {
-    fhir_store_call_t half = mirror_half_call(call);
+    fhir_store_call_t half_call = removing_call(store, 0, call);
     fhir_error_t *error;
     fhir_error_t *other;
     int in_second = 0;
@@ -299,11 +354,12 @@ static fhir_error_t *mirror_remove(int *existed, fhir_store_t *store, const char
     if (!fhir_plugin_is_key(locator)) {
         return fhir_plugin_bad_locator(call->result_pool);
     }
-    error = mirror_remove_half(existed, store, 0, locator, &half);
+    error = mirror_remove_half(existed, store, 0, locator, &half_call);
     if (error && mirror_is_over(error, call)) {
         return error;
     }
-    other = mirror_remove_half(&in_second, store, 1, locator, call);
+    half_call = removing_call(store, 1, call);
+    other = mirror_remove_half(&in_second, store, 1, locator, &half_call);
     *existed |= in_second;
     if (error || other) {
         return error ? error : other;
@@ -340,6 +396,7 @@ static const fhir_storage_plugin_t mirror_plugin = {
     .remove = mirror_remove,
     .list = mirror_list,
     .wraps = mirror_wraps,
+    .check_copies = mirror_check_copies,
 };
 
 FHIR_STORAGE_EXPORT const fhir_storage_plugin_t *fhir_storage_plugin(const fhir_storage_host_t *host);

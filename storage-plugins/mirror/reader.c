@@ -22,15 +22,15 @@ static fhir_error_t *open_half(fhir_reader_t *reader, fhir_object_info_t *info, 
     if (!reader->sealed[half]) {
         reader->sealed[half] = fhir_sealed_reader_create(&reader->store->halves[half].sealed, call->result_pool);
     }
-    FHIR_TRY(fhir_sealed_reader_open(reader->sealed[half], info, locator, offset, length, call));
+    FHIR_TRY(mirror_of_half(fhir_sealed_reader_open(reader->sealed[half], info, locator, offset, length, call),
+                            reader->store, half, call->result_pool));
     reader->half = half;
     return NULL;
 }
 
 static int half_to_start_with(fhir_store_t *store)
 {
-    apr_time_t now = apr_time_now();
-    return atomic_load(&store->halves[0].avoid_until) > now && atomic_load(&store->halves[1].avoid_until) <= now;
+    return mirror_is_avoided(store, 0) && !mirror_is_avoided(store, 1);
 }
 
 /* The other half has served: what is wrong with this one? */
@@ -98,6 +98,12 @@ static fhir_error_t *change_sides(fhir_reader_t *reader, fhir_error_t *error, co
     return NULL;
 }
 
+static fhir_error_t *read_here(fhir_reader_t *reader, void *buffer, apr_size_t *length, const fhir_store_call_t *call)
+{
+    return mirror_of_half(fhir_sealed_reader_read(reader->sealed[reader->half], buffer, length, call), reader->store,
+                          reader->half, call->result_pool);
+}
+
 fhir_error_t *mirror_reader_read(fhir_reader_t *reader, void *buffer, apr_size_t *length, const fhir_store_call_t *call)
 {
     fhir_store_call_t half_call = mirror_half_call(call);
@@ -109,11 +115,11 @@ fhir_error_t *mirror_reader_read(fhir_reader_t *reader, void *buffer, apr_size_t
         return NULL;
     }
     *length = room;
-    error = fhir_sealed_reader_read(reader->sealed[reader->half], buffer, length, &half_call);
+    error = read_here(reader, buffer, length, &half_call);
     if (error && !mirror_is_over(error, call)) {
         FHIR_TRY(change_sides(reader, error, call));
         *length = room;
-        error = fhir_sealed_reader_read(reader->sealed[reader->half], buffer, length, call);
+        error = read_here(reader, buffer, length, call);
     }
     FHIR_TRY(error);
     if (*length == 0 && room > 0) {

@@ -29,18 +29,36 @@ static fhir_store_call_t call_for(const fhir_writer_t *writer, const fhir_store_
     return writer->store->config->write_any ? mirror_half_call(call) : *call;
 }
 
+/* What this half answered, with its name; one that does not answer is noted. */
+static fhir_error_t *answer_of(fhir_error_t *error, const fhir_writer_t *writer, int half,
+                               const fhir_store_call_t *call)
+{
+    if (error && error->code == FHIR_ERROR_TIMEOUT) {
+        mirror_avoid(writer->store, half);
+    }
+    return mirror_of_half(error, writer->store, half, call->result_pool);
+}
+
+/* For a half that is left out: the other one needs the time, too. */
+static fhir_store_call_t leaving_call(const fhir_store_call_t *call)
+{
+    fhir_store_call_t cleaning = mirror_cleaning_call(call);
+    fhir_store_call_t half_call = mirror_half_call(call);
+    cleaning.deadline = half_call.deadline < cleaning.deadline ? half_call.deadline : cleaning.deadline;
+    return cleaning;
+}
+
 /* NULL if the write goes on without this half. What says something about the object and not about the half stands, and
  * so does the end of the caller's patience. */
 static fhir_error_t *leave_out(fhir_writer_t *writer, int half, fhir_error_t *error, const fhir_store_call_t *call)
 {
-    fhir_store_call_t cleaning = mirror_cleaning_call(call);
+    fhir_store_call_t cleaning = leaving_call(call);
     if (!writer->store->config->write_any || writer->left_out[1 - half] || mirror_is_over(error, call) ||
         error->code == FHIR_ERROR_EXISTS || error->code == FHIR_ERROR_INVALID || error->code == FHIR_ERROR_TOO_LARGE) {
         return error;
     }
-    mirror_log(call, FHIR_STORE_LOG_WARNING, "object %s is written to %s alone: %s failed: %s (%s)", writer->object_key,
-               writer->store->halves[1 - half].name, writer->store->halves[half].name, error->public_text,
-               error->detail ? error->detail : "no detail");
+    mirror_log(call, FHIR_STORE_LOG_WARNING, "object %s is written to %s alone: %s (%s)", writer->object_key,
+               writer->store->halves[1 - half].name, error->public_text, error->detail ? error->detail : "no detail");
     writer->left_out[half] = 1;
     writer->parts[half] = PART_NONE;
     if (writer->inner[half]) {
@@ -56,12 +74,14 @@ static fhir_error_t *begin_half(fhir_writer_t *writer, int half, apr_off_t expec
 {
     fhir_write_request_t request = {0};
     fhir_writer_t *begun;
+    fhir_error_t *error;
     request.struct_size = sizeof(request);
     request.object_key = writer->object_key;
     request.expected_length = expected_length;
     request.content_type = content_type;
     FHIR_TRY(mirror_locate_half(&request.locator, writer->store, half, writer->object_key, call));
-    FHIR_TRY(plugin_of(writer, half)->writer_begin(&begun, writer->store->halves[half].sealed.store, &request, call));
+    error = plugin_of(writer, half)->writer_begin(&begun, writer->store->halves[half].sealed.store, &request, call);
+    FHIR_TRY(answer_of(error, writer, half, call));
     writer->inner[half] = begun;
     writer->parts[half] = PART_OPEN;
     return NULL;
@@ -105,7 +125,7 @@ static fhir_error_t *write_both(void *baton, const void *bytes, apr_size_t lengt
             fhir_store_call_t half_call = call_for(writer, call);
             fhir_error_t *error = plugin_of(writer, half)->writer_write(writer->inner[half], bytes, length, &half_call);
             if (error) {
-                FHIR_TRY(leave_out(writer, half, error, call));
+                FHIR_TRY(leave_out(writer, half, answer_of(error, writer, half, call), call));
             }
         }
     }
@@ -129,8 +149,7 @@ fhir_error_t *mirror_writer_begin(fhir_writer_t **writer, fhir_store_t *store, c
     made->state = WRITER_OPEN;
     error = begin_both(made, request, call);
     if (error) {
-        fhir_store_call_t cleaning = mirror_cleaning_call(call);
-        mirror_writer_abort(made, &cleaning);
+        mirror_writer_abort(made, call);
         return error;
     }
     *writer = made;
@@ -178,11 +197,12 @@ static fhir_error_t *commit_half(fhir_object_info_t *info, fhir_writer_t *writer
         if (half == 1 && writer->parts[0] == PART_COMMITTED && error->code != FHIR_ERROR_EXISTS) {
             writer->parts[half] = PART_UNSURE;
         }
-        return error;
+        return answer_of(error, writer, half, call);
     }
     writer->parts[half] = PART_COMMITTED;
     if (sealed.length != fhir_sealed_stored_length(length)) {
-        return fhir_sealed_damaged(call->result_pool, "the store committed another length than was written");
+        return answer_of(fhir_sealed_damaged(call->result_pool, "the store committed another length than was written"),
+                         writer, half, call);
     }
     info->length = length;
     info->modified = sealed.modified;
@@ -208,22 +228,46 @@ static fhir_error_t *commit_both(fhir_object_info_t *info, fhir_writer_t *writer
     return NULL;
 }
 
-/* Takes back what is visible of an object that was not written as it should. */
-static void take_back(fhir_writer_t *writer, const fhir_store_call_t *call)
+/* ---- cleaning up ---- */
+
+/* Takes back what is visible in this half of an object that was not written as it should. */
+static fhir_error_t *take_back(fhir_writer_t *writer, int half, const fhir_store_call_t *cleaning)
+{
+    int existed = 0;
+    if (writer->parts[half] != PART_COMMITTED && writer->parts[half] != PART_UNSURE) {
+        return NULL;
+    }
+    FHIR_TRY(mirror_remove_half(&existed, writer->store, half, writer->object_key, cleaning));
+    writer->parts[half] = PART_NONE;
+    return NULL;
+}
+
+/* What fails here is tried again, and told, by the abort that must follow. A half that has just not answered is left to
+ * that: the caller has waited for it. */
+static void take_back_both(fhir_writer_t *writer, const fhir_store_call_t *call)
 {
     int half;
-    for (half = MIRROR_HALVES - 1; half >= 0; half--) {
-        int existed = 0;
-        if (writer->parts[half] == PART_COMMITTED || writer->parts[half] == PART_UNSURE) {
-            fhir_error_t *error = mirror_remove_half(&existed, writer->store, half, writer->object_key, call);
-            if (error) {
-                mirror_log(call, FHIR_STORE_LOG_ERROR, "object %s was not committed, but %s may keep it: %s (%s)",
-                           writer->object_key, writer->store->halves[half].name, error->public_text,
-                           error->detail ? error->detail : "no detail");
-            } else {
-                writer->parts[half] = PART_NONE;
-            }
+    for (half = 0; half < MIRROR_HALVES; half++) {
+        if (writer->parts[half] != PART_UNSURE || !mirror_is_avoided(writer->store, half)) {
+            fhir_store_call_t cleaning = mirror_cleaning_call(call);
+            fhir_error_t *ignored = take_back(writer, half, &cleaning);
+            (void)ignored;
         }
+    }
+}
+
+static void abort_half(fhir_writer_t *writer, int half, const fhir_store_call_t *call)
+{
+    fhir_store_call_t cleaning = mirror_cleaning_call(call);
+    fhir_error_t *error;
+    if (writer->inner[half]) {
+        plugin_of(writer, half)->writer_abort(writer->inner[half], &cleaning);
+    }
+    error = take_back(writer, half, &cleaning);
+    if (error) {
+        mirror_log(call, FHIR_STORE_LOG_ERROR, "object %s was not committed, but %s may keep it: %s (%s)",
+                   writer->object_key, writer->store->halves[half].name, error->public_text,
+                   error->detail ? error->detail : "no detail");
     }
 }
 
@@ -239,8 +283,7 @@ fhir_error_t *mirror_writer_commit(fhir_object_info_t *info, fhir_writer_t *writ
     fhir_sealer_destroy(writer->sealer);
     writer->state = error ? WRITER_FAILED : WRITER_DONE;
     if (error) {
-        fhir_store_call_t cleaning = mirror_cleaning_call(call);
-        take_back(writer, &cleaning);
+        take_back_both(writer, call);
         return error;
     }
     for (half = 0; half < MIRROR_HALVES; half++) {
@@ -259,10 +302,7 @@ void mirror_writer_abort(fhir_writer_t *writer, const fhir_store_call_t *call)
         return;
     }
     writer->state = WRITER_FAILED;
-    for (half = MIRROR_HALVES - 1; half >= 0; half--) {
-        if (writer->inner[half]) {
-            plugin_of(writer, half)->writer_abort(writer->inner[half], call);
-        }
+    for (half = 0; half < MIRROR_HALVES; half++) {
+        abort_half(writer, half, call);
     }
-    take_back(writer, call);
 }

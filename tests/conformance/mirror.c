@@ -1,116 +1,11 @@
 /* What the mirror store promises: one copy is enough to read, at any byte, and comes back where it was lost.
  *
  *     mirror DIRECTORY_OF_PLUGINS SCRATCH_DIRECTORY */
-#include "files.h"
+#include "mirror_stores.h"
 
-#include <apr_general.h>
 #include <apr_hash.h>
 
-#define CHUNK 65536
-#define HEADER 256
-#define TAG 16
 #define REPAIR_TIMEOUT apr_time_from_sec(20)
-
-static const char *plugins;
-static const char *scratch;
-static const char *place; /* a new one for each test */
-static int place_number;
-static apr_pool_t *process; /* closes the stores */
-
-static const char *const halves[] = {"left", "right"};
-
-static const char *at(const char *name)
-{
-    return apr_pstrcat(suite.pool, place, "/", name, NULL);
-}
-
-static const char *option(const char *name, const char *value)
-{
-    return apr_pstrcat(suite.pool, name, "=", value, NULL);
-}
-
-/* left and right on disks, faulty_left and faulty_right around them if a fault is ordered, mirror around those. */
-static fhir_error_t *define_half(int half, const char *fault)
-{
-    const char *options[] = {option("path", at(halves[half])), "sync=off"};
-    const char *faulty[] = {option("inner", halves[half]), fault};
-    FHIR_TRY(fhir_store_define(suite.catalog, halves[half], "filesystem", options, 2));
-    return fault ? fhir_store_define(suite.catalog, apr_pstrcat(suite.pool, "faulty_", halves[half], NULL), "faulty",
-                                     faulty, 2)
-                 : NULL;
-}
-
-static fhir_error_t *define(const char *write, const char *left_fault, const char *right_fault)
-{
-    static const char *const names[] = {"filesystem", "faulty", "mirror"};
-    const char *options[] = {left_fault ? "first=faulty_left" : "first=left",
-                             right_fault ? "second=faulty_right" : "second=right", option("write", write)};
-    size_t i;
-    for (i = 0; i < 3; i++) {
-        FHIR_TRY(fhir_store_plugin_load(suite.catalog, names[i],
-                                        apr_pstrcat(suite.pool, plugins, "/fhir_storage_", names[i], ".so", NULL)));
-    }
-    FHIR_TRY(define_half(0, left_fault));
-    FHIR_TRY(define_half(1, right_fault));
-    FHIR_TRY(fhir_store_define(suite.catalog, "mirror", "mirror", options, 3));
-    return fhir_store_define(suite.catalog, "other_process", "mirror", options, 3);
-}
-
-static void use(const char *name)
-{
-    ASSERT_OK(fhir_store_get(&suite.store, suite.catalog, name, suite.pool));
-    suite.plugin = suite.store->plugin;
-    suite.raw = suite.store->store;
-}
-
-static void close_stores(void)
-{
-    if (process) {
-        apr_pool_destroy(process);
-        process = NULL;
-    }
-}
-
-static void reopen(const char *write, const char *left_fault, const char *right_fault)
-{
-    close_stores();
-    apr_pool_create(&process, NULL);
-    suite.catalog = fhir_store_catalog_create(process);
-    ASSERT_OK(define(write, left_fault, right_fault));
-    ASSERT_OK(fhir_store_open_all(suite.catalog, process));
-    use("mirror");
-}
-
-static void set_up(void)
-{
-    apr_pool_create(&suite.pool, NULL);
-    place = apr_psprintf(suite.pool, "%s/mirror-%d", scratch, place_number++);
-    if (mkdir(place, 0700)) {
-        die("mkdir", place);
-    }
-    reopen("both", NULL, NULL);
-}
-
-/* Writers and readers first. */
-static void tear_down(void)
-{
-    apr_pool_destroy(suite.pool);
-    close_stores();
-}
-
-static object_t stored(apr_off_t size, int announce)
-{
-    object_t object = new_object(suite.pool);
-    fhir_written_t written;
-    ASSERT_OK(store_pattern(&written, &object, size, 30000, announce, suite.pool));
-    return object;
-}
-
-static const char *copy_of(const object_t *object, int half)
-{
-    return at(
-        apr_psprintf(suite.pool, "%s/objects/%.2s/%.2s/%s", halves[half], object->key, object->key + 2, object->key));
-}
 
 static fhir_error_t *read_range(const object_t *object, apr_off_t size, apr_off_t offset, apr_off_t length)
 {
@@ -658,31 +553,5 @@ static const case_t cases[] = {
 
 int main(int argc, char **argv)
 {
-    const case_t *test;
-    CU_pSuite group;
-    unsigned failed;
-    if (argc != 3) {
-        fprintf(stderr, "usage: mirror DIRECTORY_OF_PLUGINS SCRATCH_DIRECTORY\n");
-        return 2;
-    }
-    plugins = argv[1];
-    scratch = argv[2];
-    apr_initialize();
-    CU_initialize_registry();
-    group = CU_add_suite_with_setup_and_teardown("mirror", NULL, NULL, set_up, tear_down);
-    for (test = cases; test->name; test++) {
-        CU_add_test(group, test->name, test->run);
-    }
-    CU_basic_set_mode(CU_BRM_SILENT);
-    CU_basic_run_tests();
-    failed = CU_get_number_of_tests_failed();
-    if (failed) {
-        CU_basic_show_failures(CU_get_failure_list());
-        printf("\n");
-    }
-    printf("conformance mirror copies and repairs: %u passed, %u failed\n", CU_get_number_of_tests_run() - failed,
-           failed);
-    CU_cleanup_registry();
-    apr_terminate();
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_cases(argc, argv, cases, "mirror copies and repairs");
 }

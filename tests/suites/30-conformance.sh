@@ -23,7 +23,7 @@ umask 077
     --option second=right || status=1
 "$programs/torture" "$BUILD" "$scratch/torture" || status=1
 "$programs/loader" "$programs/broken" || status=1
-for program in encrypted mirror; do
+for program in encrypted mirror mirror_copies; do
     mkdir "$scratch/$program"
     "$programs/$program" "$BUILD" "$scratch/$program" || status=1
 done
