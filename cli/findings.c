@@ -83,9 +83,9 @@ static void print_json(const fhir_findings_t *findings, const fhir_finding_t *fi
 static void print_line(const fhir_findings_t *findings, const fhir_finding_t *finding)
 {
     if (findings->count == 0) {
-        printf("%-12s  %-12s  %-32s  %12s  %-24s  %s\n", "store", "kind", "key", "size", "since", "locator");
+        printf("%-12s  %-15s  %-32s  %12s  %-24s  %s\n", "store", "kind", "key", "size", "since", "locator");
     }
-    printf("%-12s  %-12s  %-32s  %12s  %-24s  %s%s%s%s%s\n", finding->store, finding->problem,
+    printf("%-12s  %-15s  %-32s  %12s  %-24s  %s%s%s%s%s\n", finding->store, finding->problem,
            finding->key ? finding->key : "-", finding->size < 0 ? "-" : apr_off_t_toa(findings->pool, finding->size),
            finding->since ? fhir_instant(finding->since, findings->pool) : "-",
            finding->locator ? finding->locator : "-", finding->use ? "  " : "",
