@@ -1,6 +1,8 @@
 /* Options and arguments, read by the command's own syntax line. */
 #include "ctl.h"
 
+#include "../core/base/text.h"
+
 #include <apr_lib.h>
 #include <string.h>
 
@@ -13,6 +15,37 @@ fhir_error_t *fhir_ctl_misuse(fhir_ctl_t *ctl, const char *text)
 const char *fhir_ctl_option(const fhir_ctl_t *ctl, const char *name)
 {
     return apr_table_get(ctl->options, name);
+}
+
+/* A hundred years: more than anybody means, and what PostgreSQL can subtract. */
+#define TIME_MAX_TEXT "36500d"
+#define TIME_MAX (apr_time_from_sec(86400) * 36500)
+
+fhir_error_t *fhir_ctl_duration_option(apr_interval_time_t *time, fhir_ctl_t *ctl, const char *name,
+                                       const char *otherwise)
+{
+    const char *given = fhir_ctl_option(ctl, name);
+    if (fhir_parse_duration(time, given ? given : otherwise, ctl->pool) || *time > TIME_MAX) {
+        return fhir_ctl_misuse(ctl,
+                               apr_psprintf(ctl->pool,
+                                            "--%s is a time, for example 90s, 15m, 24h or 7d, at most " TIME_MAX_TEXT
+                                            "; '%.64s' is none.",
+                                            name, given ? given : otherwise));
+    }
+    return NULL;
+}
+
+fhir_error_t *fhir_ctl_rate_option(apr_off_t *rate, fhir_ctl_t *ctl)
+{
+    const char *given = fhir_ctl_option(ctl, "rate");
+    apr_off_t read = 0;
+    if (given && (fhir_parse_size(&read, given, ctl->pool) || read < 1024)) {
+        return fhir_ctl_misuse(
+            ctl,
+            apr_psprintf(ctl->pool, "--rate is bytes a second, at least 1K, for example 50M; '%s' is not.", given));
+    }
+    *rate = given ? read : *rate;
+    return NULL;
 }
 
 const char *fhir_ctl_argument(const fhir_ctl_t *ctl, int place)

@@ -146,12 +146,11 @@ fhir_error_t *fhir_ctl_audit_verify(fhir_ctl_t *ctl)
 
 fhir_error_t *fhir_ctl_audit_prune(fhir_ctl_t *ctl)
 {
-    const char *given_age = fhir_ctl_option(ctl, "older-than");
     apr_interval_time_t age;
     apr_off_t all = 0;
     apr_off_t pruned;
     apr_time_t before;
-    FHIR_TRY(fhir_parse_duration(&age, given_age, ctl->pool));
+    FHIR_TRY(fhir_ctl_duration_option(&age, ctl, "older-than", NULL));
     FHIR_TRY(fhir_ctl_meta(ctl));
     before = apr_time_now() - age;
     do {

@@ -44,13 +44,12 @@ static void add_binary(fhir_ctl_table_t *table, const fhir_binary_t *binary)
 fhir_error_t *fhir_ctl_binary_unlinked(fhir_ctl_t *ctl)
 {
     static const char *const names[] = {"id", "type", "size#", "security context", "last updated"};
-    const char *age = fhir_ctl_option(ctl, "older-than");
     const char *project_id;
     const char *after = NULL;
     apr_interval_time_t older;
     fhir_ctl_table_t table;
     apr_array_header_t *binaries;
-    FHIR_TRY(fhir_parse_duration(&older, age ? age : DEFAULT_AGE, ctl->pool));
+    FHIR_TRY(fhir_ctl_duration_option(&older, ctl, "older-than", DEFAULT_AGE));
     FHIR_TRY(fhir_ctl_meta(ctl));
     FHIR_TRY(fhir_ctl_project(&project_id, ctl));
     fhir_ctl_table_init(&table, ctl, names, 5);

@@ -3,7 +3,8 @@
 
 #include "../core/app/object_move.h"
 #include "../core/base/text.h"
-#include "progress.h"
+#include "findings.h"
+#include "stop.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -15,7 +16,9 @@ typedef struct migrate_t {
     fhir_object_job_t job;
     fhir_move_t move;
     fhir_progress_t progress;
+    fhir_stop_t stop;
     int begun;
+    int told_of_lease;
 } migrate_t;
 
 static void begun(void *baton, apr_off_t objects, apr_off_t bytes)
@@ -44,40 +47,64 @@ static void read_bytes(void *baton, apr_off_t bytes)
 static void wrong(void *baton, const fhir_content_t *content, const char *what, const char *detail)
 {
     migrate_t *migrate = baton;
+    const fhir_object_use_t *use = NULL;
+    fhir_call_t call;
+    apr_pool_t *pool;
+    apr_pool_create(&pool, migrate->ctl->pool);
+    call = fhir_object_job_last_call(&migrate->job, pool);
+    /* Whose it is would help, but that it is wrong is told without it, too. */
+    if (fhir_meta_object_use(&use, migrate->job.meta, content->object_key, &call)) {
+        use = NULL;
+    }
     if (migrate->begun) {
         fhir_progress_hide(&migrate->progress);
     }
-    printf("%s is %s in %s (%s)%s%s\n", content->object_key, what, content->store, content->locator, detail ? ": " : "",
-           detail ? detail : "");
+    printf("%s is %s in %s (%s)%s%s%s%s\n", content->object_key, what, content->store, content->locator,
+           use ? ", " : "", fhir_findings_use(use, pool), detail ? ": " : "", detail ? detail : "");
     fflush(stdout);
+    apr_pool_destroy(pool);
 }
 
-static void waiting(void *baton, apr_off_t objects, apr_interval_time_t time)
+/* To a terminal again and again, else once: it may take a minute in which nothing else is said. */
+static void wait_for_lease(migrate_t *migrate, apr_interval_time_t time)
 {
-    migrate_t *migrate = baton;
-    if (time > apr_time_from_sec(1) && migrate->progress.is_terminal) {
-        fhir_progress_hide(&migrate->progress);
-        fprintf(stderr, "waiting %" APR_TIME_T_FMT " s until what %" APR_OFF_T_FMT " object%s left behind is removed",
-                apr_time_sec(time) + 1, objects, objects == 1 ? " has" : "s have");
+    if (migrate->progress.is_terminal || !migrate->told_of_lease) {
+        fprintf(stderr, "waiting for another run's lease, at most %" APR_TIME_T_FMT " s%s", apr_time_sec(time) + 1,
+                migrate->progress.is_terminal ? "" : "\n");
         fflush(stderr);
     }
+    migrate->told_of_lease = 1;
+}
+
+static void waiting(void *baton, const fhir_copies_left_t *left)
+{
+    migrate_t *migrate = baton;
+    if (migrate->begun) {
+        fhir_progress_hide(&migrate->progress);
+    }
+    if (left->leased_until > apr_time_from_sec(1)) {
+        wait_for_lease(migrate, left->leased_until);
+    } else if (left->until > apr_time_from_sec(1) && migrate->progress.is_terminal) {
+        fprintf(stderr, "waiting %" APR_TIME_T_FMT " s until what %" APR_OFF_T_FMT " object%s left behind is removed",
+                apr_time_sec(left->until) + 1, left->count, left->count == 1 ? " has" : "s have");
+        fflush(stderr);
+    }
+}
+
+static int stopping(void *baton)
+{
+    migrate_t *migrate = baton;
+    return fhir_stop_asked(&migrate->stop);
 }
 
 static fhir_error_t *read_options(migrate_t *migrate)
 {
     fhir_ctl_t *ctl = migrate->ctl;
     fhir_move_t *move = &migrate->move;
-    const char *rate = fhir_ctl_option(ctl, "rate");
-    const char *grace = fhir_ctl_option(ctl, "grace");
     move->from = fhir_ctl_option(ctl, "from");
     move->to = fhir_ctl_option(ctl, "to");
-    FHIR_TRY(fhir_parse_duration(&move->grace, grace ? grace : "60s", ctl->pool));
-    if (rate) {
-        FHIR_TRY(fhir_parse_size(&migrate->job.rate, rate, ctl->pool));
-        if (migrate->job.rate < 1024) {
-            return fhir_ctl_misuse(ctl, "--rate is bytes a second, at least 1K, for example 50M.");
-        }
-    }
+    FHIR_TRY(fhir_ctl_duration_option(&move->grace, ctl, "grace", "60s"));
+    FHIR_TRY(fhir_ctl_rate_option(&migrate->job.rate, ctl));
     return strcmp(move->from, move->to) == 0 ? fhir_ctl_misuse(ctl, "--from and --to name one store.") : NULL;
 }
 
@@ -104,30 +131,61 @@ static const fhir_store_stat_t *stat_of(const apr_array_header_t *stats, const c
     return &none;
 }
 
+/* Direct uploads have a worker of their own; of the others `store orphans` lists what is too old to be running. */
+static void print_uploads(const fhir_store_stat_t *stat, apr_off_t interrupted, const char *store, apr_pool_t *pool)
+{
+    apr_off_t running = stat->pending - stat->awaited - interrupted;
+    if (stat->awaited && stat->awaited_until > apr_time_now()) {
+        printf("%" APR_OFF_T_FMT " direct upload%s to %s %s awaited, until %s at most. Run the command again then.\n",
+               stat->awaited, stat->awaited == 1 ? "" : "s", store, stat->awaited == 1 ? "is" : "are",
+               fhir_instant(stat->awaited_until, pool));
+    } else if (stat->awaited) {
+        printf("%" APR_OFF_T_FMT " direct upload%s to %s wait%s for a worker of httpd that completes or removes %s.\n",
+               stat->awaited, stat->awaited == 1 ? "" : "s", store, stat->awaited == 1 ? "s" : "",
+               stat->awaited == 1 ? "it" : "them");
+    }
+    if (running > 0) {
+        printf("%" APR_OFF_T_FMT " upload%s to %s began less than an hour ago and %s not finished. Run the command "
+               "again when %s.\n",
+               running, running == 1 ? "" : "s", store, running == 1 ? "is" : "are",
+               running == 1 ? "it is" : "they are");
+    }
+    if (interrupted) {
+        printf("%" APR_OFF_T_FMT " upload%s to %s %s interrupted; `fhirbinctl store orphans` lists %s.\n", interrupted,
+               interrupted == 1 ? "" : "s", store, interrupted == 1 ? "was" : "were", interrupted == 1 ? "it" : "them");
+    }
+}
+
+/* As many as `store orphans` lists, without an age given. */
+static fhir_error_t *tell_uploads(const migrate_t *migrate, const fhir_store_stat_t *stat)
+{
+    const char *store = migrate->move.from;
+    fhir_ctl_t *ctl = migrate->ctl;
+    apr_array_header_t *interrupted;
+    FHIR_TRY(
+        fhir_meta_objects_pending(&interrupted, ctl->meta, store, apr_time_now() - FHIR_ORPHANS_LIST_AGE, &ctl->call));
+    print_uploads(stat, interrupted->nelts, store, ctl->pool);
+    return NULL;
+}
+
 static fhir_error_t *dry_run(migrate_t *migrate)
 {
     const fhir_move_t *move = &migrate->move;
     const fhir_object_filter_t filter = {.store = move->from, .project_id = move->project_id, .share = 1};
     fhir_ctl_t *ctl = migrate->ctl;
-    const fhir_store_stat_t *from;
     apr_array_header_t *stats;
     char size[SIZE_TEXT];
     apr_off_t objects;
     apr_off_t bytes;
     FHIR_TRY(fhir_meta_objects_count(&objects, &bytes, ctl->meta, &filter, &ctl->call));
     FHIR_TRY(fhir_meta_store_stat(&stats, ctl->meta, &ctl->call));
-    from = stat_of(stats, move->from);
     fhir_progress_size(size, sizeof(size), (double)bytes);
     printf("%" APR_OFF_T_FMT " objects, %s (%" APR_OFF_T_FMT " bytes), would be moved from %s to %s.\n", objects, size,
            bytes, move->from, move->to);
-    if (from->pending) {
-        printf("%" APR_OFF_T_FMT " uploads to %s are not finished; what becomes of them is moved when they are.\n",
-               from->pending, move->from);
-    }
-    return NULL;
+    return tell_uploads(migrate, stat_of(stats, move->from));
 }
 
-static void print_left(const migrate_t *migrate, apr_off_t pending)
+static void print_left(const migrate_t *migrate)
 {
     const fhir_move_t *move = &migrate->move;
     const fhir_settings_t *settings = migrate->ctl->settings;
@@ -136,11 +194,6 @@ static void print_left(const migrate_t *migrate, apr_off_t pending)
                move->wrong_objects
                    ? ", those that could not be moved among them"
                    : ": new ones, or those of a run that goes on or was killed. Run the command again in a minute");
-    }
-    if (pending) {
-        printf("%" APR_OFF_T_FMT
-               " uploads to %s are not finished or were interrupted; see `fhirbinctl store orphans`.\n",
-               pending, move->from);
     }
     if (move->others) {
         printf("%" APR_OFF_T_FMT
@@ -172,7 +225,8 @@ static fhir_error_t *print_result(const migrate_t *migrate)
     } else {
         printf("Nothing is to be moved from %s.\n", move->from);
     }
-    print_left(migrate, stat_of(stats, move->from)->pending);
+    print_left(migrate);
+    FHIR_TRY(tell_uploads(migrate, stat_of(stats, move->from)));
     ctl->status = move->wrong_objects || move->kept ? FHIR_CTL_FOUND : FHIR_CTL_OK;
     return NULL;
 }
@@ -192,6 +246,9 @@ fhir_error_t *fhir_ctl_store_migrate(fhir_ctl_t *ctl)
     if (fhir_ctl_option(ctl, "dry-run")) {
         return dry_run(&migrate);
     }
+    fhir_stop_init(&migrate.stop); /* before a store has threads, which would take the signals */
+    migrate.job.stopping = stopping;
+    migrate.job.baton = &migrate;
     FHIR_TRY(fhir_ctl_stores(ctl));
     migrate.move.job = &migrate.job;
     migrate.move.begun = begun;

@@ -9,11 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define LIST_AGE "1h"
-#define REMOVE_AGE "24h"
-/* A hundred years: more than anybody means, and what PostgreSQL can subtract. */
-#define AGE_MAX_TEXT "36500d"
-#define AGE_MAX (apr_time_from_sec(86400) * 36500)
+#define REMOVE_AGE apr_time_from_sec(86400)
 /* So many unknown objects may be in a store of which rows know none or fewer. */
 #define UNKNOWN_FEW 10
 
@@ -32,6 +28,8 @@ typedef struct orphans_t {
     apr_off_t removed;
     apr_off_t failed;
     apr_off_t spared; /* unknown ones */
+    int store_failed; /* an error is the store's: the others may work */
+    int unlooked;     /* stores that failed */
 } orphans_t;
 
 static const char *reason(const fhir_error_t *error)
@@ -109,7 +107,11 @@ static fhir_error_t *handle_pending(orphans_t *orphans, fhir_open_store_t *store
     int discarded = 0;
     int has_place = 0;
     int done = 0;
-    FHIR_TRY(look_at_pending(&finding, &has_place, orphans, store, row));
+    error = look_at_pending(&finding, &has_place, orphans, store, row);
+    if (error) {
+        orphans->store_failed = 1;
+        return error;
+    }
     error = orphans->remove ? remove_pending(&discarded, &done, orphans, row, has_place) : NULL;
     if (!error && orphans->remove && !discarded) {
         return NULL; /* its upload has ended */
@@ -205,12 +207,19 @@ static fhir_error_t *count_only(void *baton, fhir_scan_kind_t kind, const fhir_l
     return NULL;
 }
 
+static fhir_error_t *scan_store(orphans_t *orphans, fhir_scan_t *scan)
+{
+    fhir_error_t *error = fhir_store_scan(scan, orphans->ctl->pool);
+    orphans->store_failed = error && scan->store_failed;
+    return error;
+}
+
 /* Where most of what is stored is unknown, it is rather the database that is the wrong one. */
 static fhir_error_t *check_database(const char **why, orphans_t *orphans)
 {
     fhir_scan_t scan = {.job = &orphans->job, .store = orphans->store, .found = count_only};
     scan.before = orphans->before;
-    FHIR_TRY(fhir_store_scan(&scan, orphans->ctl->pool));
+    FHIR_TRY(scan_store(orphans, &scan));
     if (scan.unknown > UNKNOWN_FEW && scan.unknown > scan.known) {
         *why = apr_psprintf(orphans->ctl->pool,
                             "%" APR_OFF_T_FMT " objects in it are unknown to this database, which knows only "
@@ -235,17 +244,28 @@ static fhir_error_t *find_unknown(orphans_t *orphans)
     if (why) {
         fprintf(stderr, "%s: nothing is removed of what no row knows: %s\n", orphans->store, why);
     }
-    return fhir_store_scan(&scan, orphans->ctl->pool);
+    return scan_store(orphans, &scan);
 }
 
 /* ---- all stores ---- */
 
 static fhir_error_t *find_in_store(orphans_t *orphans, const char *name)
 {
+    fhir_error_t *error;
     orphans->store = name;
+    orphans->store_failed = 0;
     FHIR_TRY(find_copies(orphans));
-    FHIR_TRY(find_pending(orphans));
-    return find_unknown(orphans);
+    error = find_pending(orphans);
+    if (!error) {
+        error = find_unknown(orphans);
+    }
+    if (error && orphans->store_failed) {
+        fprintf(stderr, "fhirbinctl: The store '%s' can't be looked through now (%s). Run this again when it works.\n",
+                name, error->detail ? error->detail : error->public_text);
+        orphans->unlooked++;
+        return NULL;
+    }
+    return error;
 }
 
 static fhir_error_t *find_in_stores(orphans_t *orphans)
@@ -282,6 +302,9 @@ static void print_summary(orphans_t *orphans)
     if (orphans->remove) {
         orphans->ctl->status = findings > orphans->removed || orphans->sweep.kept ? FHIR_CTL_FOUND : FHIR_CTL_OK;
     }
+    if (orphans->unlooked) {
+        orphans->ctl->status = FHIR_CTL_FAILED;
+    }
 }
 
 static fhir_error_t *sweep(orphans_t *orphans)
@@ -294,30 +317,22 @@ static fhir_error_t *sweep(orphans_t *orphans)
     return NULL;
 }
 
-static fhir_error_t *parse_age(apr_interval_time_t *age, const orphans_t *orphans)
-{
-    const char *given = fhir_ctl_option(orphans->ctl, "older-than");
-    given = given ? given : orphans->remove ? REMOVE_AGE : LIST_AGE;
-    FHIR_TRY(fhir_parse_duration(age, given, orphans->ctl->pool));
-    return *age <= AGE_MAX
-               ? NULL
-               : fhir_error_public(orphans->ctl->pool, FHIR_ERROR_INVALID,
-                                   "'%.64s' is too long for --older-than. Write " AGE_MAX_TEXT " or less.", given);
-}
-
 fhir_error_t *fhir_ctl_store_orphans(fhir_ctl_t *ctl)
 {
     const char *only = fhir_ctl_option(ctl, "store");
     orphans_t orphans = {.ctl = ctl};
-    apr_interval_time_t age = 0;
+    apr_interval_time_t age;
+    fhir_error_t *error;
     fhir_call_t call;
     orphans.remove = fhir_ctl_option(ctl, "remove") != NULL;
     orphans.unknown = fhir_ctl_option(ctl, "unknown") != NULL;
     if (orphans.unknown && !orphans.remove) {
-        return fhir_error_public(ctl->pool, FHIR_ERROR_INVALID,
-                                 "--unknown is for --remove; without it they are listed.");
+        return fhir_ctl_misuse(ctl, "--unknown is for --remove; without it they are listed.");
     }
-    FHIR_TRY(parse_age(&age, &orphans));
+    age = orphans.remove ? REMOVE_AGE : FHIR_ORPHANS_LIST_AGE;
+    if (fhir_ctl_option(ctl, "older-than")) {
+        FHIR_TRY(fhir_ctl_duration_option(&age, ctl, "older-than", NULL));
+    }
     fhir_object_job_init(&orphans.job, ctl->pool);
     FHIR_TRY(fhir_ctl_job(&orphans.job, ctl));
     FHIR_TRY(only ? fhir_ctl_known_store(ctl, only) : NULL);
@@ -327,8 +342,12 @@ fhir_error_t *fhir_ctl_store_orphans(fhir_ctl_t *ctl)
     call = fhir_object_job_call(&orphans.job, ctl->pool);
     FHIR_TRY(fhir_meta_time_ago(&orphans.before, orphans.job.meta, age, &call));
     fhir_findings_init(&orphans.findings, ctl, NULL, 1);
-    FHIR_TRY(find_in_stores(&orphans));
-    FHIR_TRY(orphans.remove ? sweep(&orphans) : NULL);
+    error = find_in_stores(&orphans);
+    if (!error && orphans.remove) {
+        error = sweep(&orphans);
+    }
+    fhir_copy_sweep_end(&orphans.sweep);
+    FHIR_TRY(error);
     print_summary(&orphans);
     return NULL;
 }

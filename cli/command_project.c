@@ -46,7 +46,7 @@ static fhir_error_t *set_active(fhir_ctl_t *ctl, int active)
 {
     fhir_project_t project;
     FHIR_TRY(fhir_ctl_meta(ctl));
-    FHIR_TRY(fhir_meta_project_find(&project, ctl->meta, fhir_ctl_argument(ctl, 0), &ctl->call));
+    FHIR_TRY(fhir_ctl_find_project(&project, ctl, fhir_ctl_argument(ctl, 0)));
     return fhir_meta_project_set_active(ctl->meta, project.id, active, &ctl->call);
 }
 
@@ -77,7 +77,7 @@ fhir_error_t *fhir_ctl_project_default_policy(fhir_ctl_t *ctl)
         return fhir_ctl_misuse(ctl, "Name the policy by its id, as in AccessPolicy/readers, or write none.");
     }
     FHIR_TRY(fhir_ctl_app(ctl));
-    FHIR_TRY(fhir_meta_project_find(&project, ctl->meta, fhir_ctl_argument(ctl, 0), &ctl->call));
+    FHIR_TRY(fhir_ctl_find_project(&project, ctl, fhir_ctl_argument(ctl, 0)));
     FHIR_TRY(check_policy(ctl, project.id, policy_id));
     return fhir_meta_project_set_default_policy(ctl->meta, project.id, policy_id, &ctl->call);
 }

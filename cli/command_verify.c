@@ -23,6 +23,8 @@ typedef struct verify_t {
     const char *store; /* being scanned */
     apr_off_t unknown;
     apr_off_t unconfigured;
+    apr_array_header_t *unchecked; /* of const char *: stores that could not be checked, or not to the end */
+    apr_pool_t *finding_pool;      /* of one finding */
 } verify_t;
 
 /* ---- options ---- */
@@ -62,15 +64,12 @@ static fhir_error_t *read_since(apr_time_t *since, fhir_ctl_t *ctl)
 static fhir_error_t *read_options(verify_t *verify)
 {
     fhir_ctl_t *ctl = verify->ctl;
-    const char *rate = fhir_ctl_option(ctl, "rate");
     fhir_object_filter_t *filter = &verify->objects.filter;
+    verify->objects.repair = fhir_ctl_option(ctl, "repair") != NULL;
     filter->store = fhir_ctl_option(ctl, "store");
     FHIR_TRY(read_sample(&filter->share, ctl));
     FHIR_TRY(read_since(&filter->since, ctl));
-    if (rate) {
-        FHIR_TRY(fhir_parse_size(&verify->job.rate, rate, ctl->pool));
-    }
-    return NULL;
+    return fhir_ctl_rate_option(&verify->job.rate, ctl);
 }
 
 /* ---- what is found ---- */
@@ -81,16 +80,63 @@ static void checked(void *baton, const fhir_content_t *content)
     fhir_progress_add(&verify->progress, content->size);
 }
 
+/* Whose it is would help, but what was found is told without it, too. */
+static void add_object(verify_t *verify, const fhir_content_t *content, fhir_finding_t *finding)
+{
+    fhir_call_t call = fhir_object_job_call(&verify->job, verify->finding_pool);
+    fhir_error_t *error = fhir_meta_object_use(&finding->use, verify->job.meta, content->object_key, &call);
+    if (error) {
+        finding->use = NULL;
+    }
+    finding->store = content->store;
+    finding->key = content->object_key;
+    finding->size = content->size;
+    finding->locator = content->locator;
+    fhir_findings_add(&verify->findings, finding);
+    apr_pool_clear(verify->finding_pool);
+}
+
 static void wrong(void *baton, const fhir_content_t *content, fhir_object_state_t state, const char *detail)
 {
+    fhir_finding_t finding = {.problem = fhir_object_state_text(state), .detail = detail};
+    add_object(baton, content, &finding);
+}
+
+static void wrong_copy(void *baton, const fhir_content_t *content, const fhir_verify_copy_t *copy)
+{
+    static const char *const problems[] = {"", "", "copy-missing", "copy-altered", "copy-unreadable"};
     verify_t *verify = baton;
-    const fhir_finding_t finding = {.store = content->store,
-                                    .problem = fhir_object_state_text(state),
-                                    .key = content->object_key,
-                                    .size = content->size,
-                                    .locator = content->locator,
-                                    .detail = detail};
-    fhir_findings_add(&verify->findings, &finding);
+    fhir_finding_t finding = {.problem = problems[copy->state], .copy = copy->store, .repaired = copy->repaired};
+    finding.detail =
+        apr_psprintf(verify->finding_pool, "copy %s in %s%s%s%s", problems[copy->state] + strlen("copy-"), copy->store,
+                     copy->repaired ? ", repaired" : "", copy->detail ? ": " : "", copy->detail ? copy->detail : "");
+    add_object(verify, content, &finding);
+}
+
+/* ---- stores that fail ---- */
+
+static int is_unchecked(const verify_t *verify, const char *store)
+{
+    for (int i = 0; i < verify->unchecked->nelts; i++) {
+        if (strcmp(APR_ARRAY_IDX(verify->unchecked, i, const char *), store) == 0) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static void gave_up(void *baton, const char *store, int copies, const char *detail)
+{
+    verify_t *verify = baton;
+    if (verify->progress.started) {
+        fhir_progress_hide(&verify->progress);
+    }
+    fprintf(stderr, "fhirbinctl: %s '%s' can't be checked now%s%s%s. Run this again when it works.\n",
+            copies ? "The copies in the store" : "The store", store, detail ? " (" : "", detail ? detail : "",
+            detail ? ")" : "");
+    if (!is_unchecked(verify, store)) {
+        APR_ARRAY_PUSH(verify->unchecked, const char *) = apr_pstrdup(verify->ctl->pool, store);
+    }
 }
 
 static fhir_error_t *found(void *baton, fhir_scan_kind_t kind, const fhir_list_entry_t *entry, apr_pool_t *pool)
@@ -120,6 +166,8 @@ static fhir_error_t *verify_rows(verify_t *verify)
     verify->objects.job = &verify->job;
     verify->objects.checked = checked;
     verify->objects.wrong = wrong;
+    verify->objects.copy = wrong_copy;
+    verify->objects.gave_up = gave_up;
     verify->objects.baton = verify;
     return fhir_objects_verify(&verify->objects, ctl->pool);
 }
@@ -156,6 +204,7 @@ static fhir_error_t *find_unconfigured(verify_t *verify)
 static fhir_error_t *scan_store(verify_t *verify, const char *name)
 {
     fhir_scan_t scan = {.job = &verify->job, .store = name, .found = found, .baton = verify};
+    fhir_error_t *error;
     const char *why;
     verify->store = name;
     scan.before = apr_time_now() - SETTLED;
@@ -167,7 +216,12 @@ static fhir_error_t *scan_store(verify_t *verify, const char *name)
         }
         return NULL;
     }
-    return fhir_store_scan(&scan, verify->ctl->pool);
+    error = fhir_store_scan(&scan, verify->ctl->pool);
+    if (error && scan.store_failed && error->code != FHIR_ERROR_CANCELLED) {
+        gave_up(verify, name, 0, error->detail ? error->detail : error->public_text);
+        error = NULL;
+    }
+    return error;
 }
 
 /* What no row knows is of no project. */
@@ -178,33 +232,88 @@ static fhir_error_t *scan_stores(verify_t *verify)
     const char *only = verify->objects.filter.store;
     for (int i = 0; !verify->objects.filter.project_id && i < names->nelts; i++) {
         const char *name = APR_ARRAY_IDX(names, i, const char *);
-        if (!only || strcmp(only, name) == 0) {
+        if ((!only || strcmp(only, name) == 0) && !is_unchecked(verify, name)) {
             FHIR_TRY(scan_store(verify, name));
         }
     }
     return NULL;
 }
 
-/* Without findings there is nothing to say, but to somebody who waits for it. */
-static void print_summary(verify_t *verify)
+/* ---- in the end ---- */
+
+static void print_json_summary(const verify_t *verify)
 {
     const fhir_verify_t *objects = &verify->objects;
+    fhir_text_t unchecked;
+    fhir_text_init(&unchecked, verify->ctl->pool);
+    for (int i = 0; i < verify->unchecked->nelts; i++) {
+        fhir_text_add(&unchecked, i ? ", " : "");
+        fhir_text_add_json_string(&unchecked, APR_ARRAY_IDX(verify->unchecked, i, const char *));
+    }
+    printf(", \"summary\": {\"objects\": %" APR_OFF_T_FMT ", \"bytes\": %" APR_OFF_T_FMT
+           ", \"missing\": %" APR_OFF_T_FMT ", \"altered\": %" APR_OFF_T_FMT ", \"unreadable\": %" APR_OFF_T_FMT
+           ", \"copies_missing\": %" APR_OFF_T_FMT ", \"copies_altered\": %" APR_OFF_T_FMT
+           ", \"copies_unreadable\": %" APR_OFF_T_FMT ", \"copies_repaired\": %" APR_OFF_T_FMT
+           ", \"unknown\": %" APR_OFF_T_FMT ", \"without_store\": %" APR_OFF_T_FMT ", \"not_checked\": [%s]}}\n",
+           objects->objects, objects->bytes, objects->states[FHIR_OBJECT_MISSING], objects->states[FHIR_OBJECT_ALTERED],
+           objects->states[FHIR_OBJECT_UNREADABLE], objects->copies[FHIR_STORE_COPY_MISSING],
+           objects->copies[FHIR_STORE_COPY_ALTERED], objects->copies[FHIR_STORE_COPY_UNREADABLE], objects->repaired,
+           verify->unknown, verify->unconfigured, unchecked.length ? unchecked.text : "");
+}
+
+static void print_text_summary(const verify_t *verify)
+{
+    const fhir_verify_t *objects = &verify->objects;
+    apr_off_t copies = objects->copies[FHIR_STORE_COPY_MISSING] + objects->copies[FHIR_STORE_COPY_ALTERED] +
+                       objects->copies[FHIR_STORE_COPY_UNREADABLE];
+    char size[32];
+    fhir_progress_size(size, sizeof(size), (double)objects->bytes);
+    printf("%" APR_OFF_T_FMT " objects, %s, were read: %" APR_OFF_T_FMT " missing, %" APR_OFF_T_FMT
+           " altered, %" APR_OFF_T_FMT " unreadable; %" APR_OFF_T_FMT " that no row knows.\n",
+           objects->objects, size, objects->states[FHIR_OBJECT_MISSING], objects->states[FHIR_OBJECT_ALTERED],
+           objects->states[FHIR_OBJECT_UNREADABLE], verify->unknown);
+    if (copies) {
+        printf("Copies of objects that are right: %" APR_OFF_T_FMT " missing, %" APR_OFF_T_FMT
+               " altered, %" APR_OFF_T_FMT " unreadable; %" APR_OFF_T_FMT " of them repaired.%s\n",
+               objects->copies[FHIR_STORE_COPY_MISSING], objects->copies[FHIR_STORE_COPY_ALTERED],
+               objects->copies[FHIR_STORE_COPY_UNREADABLE], objects->repaired,
+               objects->repair ? "" : " `--repair` writes what is missing or altered anew.");
+    }
+}
+
+/* Without findings there is nothing to say, but to somebody who waits for it. */
+static void end(verify_t *verify)
+{
     fhir_findings_end(&verify->findings);
     if (verify->findings.json) {
-        printf(", \"summary\": {\"objects\": %" APR_OFF_T_FMT ", \"bytes\": %" APR_OFF_T_FMT
-               ", \"missing\": %" APR_OFF_T_FMT ", \"altered\": %" APR_OFF_T_FMT ", \"unreadable\": %" APR_OFF_T_FMT
-               ", \"unknown\": %" APR_OFF_T_FMT ", \"without_store\": %" APR_OFF_T_FMT "}}\n",
-               objects->objects, objects->bytes, objects->states[FHIR_OBJECT_MISSING],
-               objects->states[FHIR_OBJECT_ALTERED], objects->states[FHIR_OBJECT_UNREADABLE], verify->unknown,
-               verify->unconfigured);
+        print_json_summary(verify);
     } else if (verify->findings.count || isatty(STDOUT_FILENO)) {
-        char size[32];
-        fhir_progress_size(size, sizeof(size), (double)objects->bytes);
-        printf("%" APR_OFF_T_FMT " objects, %s, were read: %" APR_OFF_T_FMT " missing, %" APR_OFF_T_FMT
-               " altered, %" APR_OFF_T_FMT " unreadable; %" APR_OFF_T_FMT " that no row knows.\n",
-               objects->objects, size, objects->states[FHIR_OBJECT_MISSING], objects->states[FHIR_OBJECT_ALTERED],
-               objects->states[FHIR_OBJECT_UNREADABLE], verify->unknown);
+        print_text_summary(verify);
     }
+    if (verify->unchecked->nelts) {
+        verify->ctl->status = FHIR_CTL_FAILED;
+    }
+}
+
+/* Said before a long time of reading in which nothing is repaired. */
+static fhir_error_t *check_repair(verify_t *verify)
+{
+    fhir_ctl_t *ctl = verify->ctl;
+    apr_array_header_t *names = fhir_store_names(ctl->settings->catalog, ctl->pool);
+    const char *only = verify->objects.filter.store;
+    for (int i = 0; verify->objects.repair && i < names->nelts; i++) {
+        const char *name = APR_ARRAY_IDX(names, i, const char *);
+        fhir_open_store_t *store;
+        FHIR_TRY(fhir_store_get(&store, ctl->settings->catalog, name, ctl->pool));
+        if ((!only || strcmp(only, name) == 0) && fhir_store_keeps_copies(store)) {
+            return NULL;
+        }
+    }
+    if (verify->objects.repair) {
+        fprintf(stderr, "There is nothing that --repair could repair: %s keeps copies, as `mirror` does.\n",
+                only ? "this is no store that" : "no store here");
+    }
+    return NULL;
 }
 
 fhir_error_t *fhir_ctl_store_verify(fhir_ctl_t *ctl)
@@ -212,10 +321,13 @@ fhir_error_t *fhir_ctl_store_verify(fhir_ctl_t *ctl)
     verify_t verify = {.ctl = ctl};
     fhir_error_t *error;
     fhir_object_job_init(&verify.job, ctl->pool);
+    verify.unchecked = apr_array_make(ctl->pool, 2, sizeof(const char *));
+    apr_pool_create(&verify.finding_pool, ctl->pool);
     FHIR_TRY(read_options(&verify));
     FHIR_TRY(fhir_ctl_job(&verify.job, ctl));
     FHIR_TRY(fhir_ctl_project(&verify.objects.filter.project_id, ctl));
     FHIR_TRY(fhir_ctl_stores(ctl));
+    FHIR_TRY(check_repair(&verify));
     fhir_findings_init(&verify.findings, ctl, &verify.progress, 0);
     error = find_unconfigured(&verify);
     if (!error && verify.findings.count == 0 && verify.objects.filter.store) {
@@ -231,7 +343,7 @@ fhir_error_t *fhir_ctl_store_verify(fhir_ctl_t *ctl)
         fhir_progress_end(&verify.progress);
     }
     if (!error) {
-        print_summary(&verify);
+        end(&verify);
     }
     return error;
 }

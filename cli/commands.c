@@ -113,7 +113,8 @@ const fhir_ctl_command_t fhir_ctl_commands[] = {
      "If it is the one in use, a new key is made first.", fhir_ctl_key_revoke},
     {"store list", "[--json]", "list the stores of the configuration", NULL, fhir_ctl_store_list},
     {"store health", "[--json]", "ask each store whether it works, and how long that takes",
-     "Exit status 3 if one does not.", fhir_ctl_store_health},
+     "One after the other; each is told as soon as it has answered. Exit status 3 if one does not work.",
+     fhir_ctl_store_health},
     {"store stat", "[--json]", "count what is in each store",
      "By the database: objects and their bytes, projects, uploads that are not finished, copies that are being "
      "written\n"
@@ -133,13 +134,18 @@ const fhir_ctl_command_t fhir_ctl_commands[] = {
      "\n"
      "  fhirbinctl store migrate --from main --to s3 --rate 50M",
      fhir_ctl_store_migrate},
-    {"store verify", "[--store STORE] [--project PROJECT] [--sample PERCENT] [--since TIME] [--rate SIZE] [--json]",
+    {"store verify",
+     "[--store STORE] [--project PROJECT] [--sample PERCENT] [--since TIME] [--rate SIZE] [--repair] [--json]",
      "read the stored objects again and compare them with what was stored",
      "Tells what is missing, altered or unreadable, and what is in a store that the configuration does not have; and,\n"
      "without --project, what is in the stores and is older than an hour, but known to no row. --sample: so many per\n"
      "cent of the objects, taken by chance. --since: what was stored since a date, a time, or for an age such as 7d.\n"
-     "Says nothing if all is well, unless to a terminal. Exit status 3 if something was found, 1 if it could not be\n"
-     "checked.\n"
+     "Of a store that keeps copies (mirror) every copy is read; --repair writes those anew that are missing or "
+     "altered,\n"
+     "which are told then, too, but are no reason for exit status 3. A store that fails is given up, and the others\n"
+     "are checked. Says nothing if all is well, unless to a terminal. Exit status 3 if something was found, 1 if it, "
+     "or\n"
+     "one of the stores, could not be checked.\n"
      "\n"
      "  fhirbinctl store verify --sample 1% --rate 20M",
      fhir_ctl_store_verify},
@@ -150,7 +156,9 @@ const fhir_ctl_command_t fhir_ctl_commands[] = {
      "is older than AGE, default 1h, with --remove 24h: an upload that still runs then is refused when it ends. "
      "Nothing\n"
      "is removed without --remove, and never what a version needs, nor what looks unknown because the configuration\n"
-     "names another database or lacks a store. Exit status 3 if there is any, or if some remain.",
+     "names another database or lacks a store. Exit status 3 if there is any, or if some remain; 1 if one of the "
+     "stores\n"
+     "could not be looked through.",
      fhir_ctl_store_orphans},
     {"binary uses", "--project PROJECT ID [--json]", "list the resources that point to a Binary",
      "Attachments of every version; `current` says whether the resource's newest version still has it.",

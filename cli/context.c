@@ -67,13 +67,23 @@ fhir_error_t *fhir_ctl_app(fhir_ctl_t *ctl)
     return NULL;
 }
 
+fhir_error_t *fhir_ctl_find_project(fhir_project_t *project, fhir_ctl_t *ctl, const char *given)
+{
+    fhir_error_t *error = fhir_meta_project_find(project, ctl->meta, given, &ctl->call);
+    if (error && error->code == FHIR_ERROR_NOT_FOUND) {
+        return fhir_error_public(ctl->pool, FHIR_ERROR_NOT_FOUND,
+                                 "There is no such project; `fhirbinctl project list` lists them.");
+    }
+    return error;
+}
+
 fhir_error_t *fhir_ctl_project(const char **id, fhir_ctl_t *ctl)
 {
     fhir_project_t project;
     const char *given = fhir_ctl_option(ctl, "project");
     *id = NULL;
     if (given) {
-        FHIR_TRY(fhir_meta_project_find(&project, ctl->meta, given, &ctl->call));
+        FHIR_TRY(fhir_ctl_find_project(&project, ctl, given));
         *id = project.id;
     }
     return NULL;

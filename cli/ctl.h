@@ -49,6 +49,11 @@ const char *fhir_ctl_option(const fhir_ctl_t *ctl, const char *name); /* NULL: n
 const char *fhir_ctl_argument(const fhir_ctl_t *ctl, int place);      /* NULL: not given */
 /* Wrong use: exit status 2. */
 fhir_error_t *fhir_ctl_misuse(fhir_ctl_t *ctl, const char *text) FHIR_MUST_CHECK;
+/* An option whose value is a time such as 7d; `otherwise` is one, too. */
+fhir_error_t *fhir_ctl_duration_option(apr_interval_time_t *time, fhir_ctl_t *ctl, const char *name,
+                                       const char *otherwise) FHIR_MUST_CHECK;
+/* --rate; *rate stays as it is if it is not given. */
+fhir_error_t *fhir_ctl_rate_option(apr_off_t *rate, fhir_ctl_t *ctl) FHIR_MUST_CHECK;
 
 /* ---- context.c ---- */
 fhir_error_t *fhir_ctl_settings(fhir_ctl_t *ctl) FHIR_MUST_CHECK;
@@ -61,10 +66,15 @@ fhir_error_t *fhir_ctl_job(fhir_object_job_t *job, fhir_ctl_t *ctl) FHIR_MUST_CH
 fhir_error_t *fhir_ctl_known_store(fhir_ctl_t *ctl, const char *name) FHIR_MUST_CHECK;
 /* Settings and meta too. The app has no stores: nothing that has bytes can be written or read. */
 fhir_error_t *fhir_ctl_app(fhir_ctl_t *ctl) FHIR_MUST_CHECK;
+/* By its id or name; NOT_FOUND says where to look. */
+fhir_error_t *fhir_ctl_find_project(fhir_project_t *project, fhir_ctl_t *ctl, const char *given) FHIR_MUST_CHECK;
 /* The project of --project; *id is NULL if the option is not given. */
 fhir_error_t *fhir_ctl_project(const char **id, fhir_ctl_t *ctl) FHIR_MUST_CHECK;
 /* --profile: NULL or a checked reference. */
 fhir_error_t *fhir_ctl_profile(const char **profile, fhir_ctl_t *ctl) FHIR_MUST_CHECK;
+
+/* What `store orphans` lists, unless it is told another age: what is younger may be an upload that runs. */
+#define FHIR_ORPHANS_LIST_AGE apr_time_from_sec(3600)
 
 /* ---- resources.c: what the project's operator does with its resources, answered as over REST ---- */
 /* An answer of 400 or more is an error. `if_match` and `body` may be NULL. */
@@ -110,6 +120,11 @@ void fhir_ctl_table_add_flag(fhir_ctl_table_t *table, int flag);
 void fhir_ctl_table_add_number(fhir_ctl_table_t *table, apr_off_t number);
 void fhir_ctl_table_add_time(fhir_ctl_table_t *table, apr_time_t time); /* 0: nothing known */
 void fhir_ctl_table_print(const fhir_ctl_table_t *table);
+/* For rows that take their time: `begin` before the first, `row` after the cells of each, `end`. `widths`: of columns.
+ */
+void fhir_ctl_table_begin(const fhir_ctl_table_t *table, const int *widths);
+void fhir_ctl_table_row(fhir_ctl_table_t *table, const int *widths);
+void fhir_ctl_table_end(const fhir_ctl_table_t *table);
 
 /* ---- policy_problems.c ---- */
 /* Adds what is wrong with the text of an AccessPolicy to a table of expression and problem; the first problem of its

@@ -65,6 +65,23 @@ static int help(int count, const char *const *words, apr_pool_t *pool)
     return FHIR_CTL_OK;
 }
 
+/* `--help` behind a command or a group of commands: as many words as name it. */
+static int asks_for_help(int count, const char *const *words)
+{
+    for (int i = 1; i < count && strcmp(words[i], "--") != 0; i++) {
+        if (strcmp(words[i], "--help") == 0) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static int help_behind(int count, const char *const *words, apr_pool_t *pool)
+{
+    int is_one_word = fhir_ctl_find(words[0], NULL, pool) != NULL;
+    return help(count > 1 && !is_one_word && strncmp(words[1], "--", 2) != 0 ? 2 : 1, words, pool);
+}
+
 static int run(fhir_ctl_t *ctl, int count, const char *const *words)
 {
     fhir_error_t *error = fhir_ctl_parse(ctl, count, words);
@@ -107,6 +124,9 @@ static int dispatch(fhir_ctl_t *ctl, int count, const char *const *words)
     if (strcmp(words[0], "version") == 0 || strcmp(words[0], "--version") == 0) {
         printf("fhirbinctl %s, database schema %d\n", FHIR_VERSION, fhir_schema_version());
         return FHIR_CTL_OK;
+    }
+    if (asks_for_help(count, words)) {
+        return help_behind(count, words, ctl->pool);
     }
     ctl->command = count > 1 ? fhir_ctl_find(words[0], words[1], ctl->pool) : NULL;
     if (ctl->command) {

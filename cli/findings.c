@@ -28,6 +28,34 @@ static void add_text(fhir_text_t *json, const char *name, const char *value)
     }
 }
 
+/* What only findings about stored objects have. */
+static void add_use(fhir_text_t *json, const fhir_findings_t *findings, const fhir_finding_t *finding)
+{
+    if (findings->is_array) {
+        return;
+    }
+    add_text(json, "copy", finding->copy);
+    fhir_text_addf(json, ", \"repaired\": %s", finding->repaired ? "true" : "false");
+    add_text(json, "project", finding->use ? finding->use->project_id : NULL);
+    add_text(json, "version", finding->use ? finding->use->version : NULL);
+    fhir_text_addf(json, ", \"more_versions\": %" APR_OFF_T_FMT, finding->use ? finding->use->more : 0);
+}
+
+const char *fhir_findings_use(const fhir_object_use_t *use, apr_pool_t *pool)
+{
+    const char *more = "";
+    if (!use) {
+        return "";
+    }
+    if (!use->version) {
+        return apr_psprintf(pool, "of no version, in the project %s", use->project_id);
+    }
+    if (use->more > 0) {
+        more = apr_psprintf(pool, ", and of %" APR_OFF_T_FMT " more version%s", use->more, use->more == 1 ? "" : "s");
+    }
+    return apr_psprintf(pool, "of %s in the project %s%s", use->version, use->project_id, more);
+}
+
 static void print_json(const fhir_findings_t *findings, const fhir_finding_t *finding)
 {
     fhir_text_t json;
@@ -46,6 +74,7 @@ static void print_json(const fhir_findings_t *findings, const fhir_finding_t *fi
         fhir_text_addf(&json, ", \"age_seconds\": %" APR_TIME_T_FMT, apr_time_sec(apr_time_now() - finding->since));
     }
     add_text(&json, "locator", finding->locator);
+    add_use(&json, findings, finding);
     add_text(&json, "detail", finding->detail);
     fhir_text_add(&json, "}");
     fputs(json.text, stdout);
@@ -54,12 +83,13 @@ static void print_json(const fhir_findings_t *findings, const fhir_finding_t *fi
 static void print_line(const fhir_findings_t *findings, const fhir_finding_t *finding)
 {
     if (findings->count == 0) {
-        printf("%-12s  %-12s  %-32s  %12s  %-24s  %s\n", "store", "kind", "key", "size", "since", "locator");
+        printf("%-12s  %-15s  %-32s  %12s  %-24s  %s\n", "store", "kind", "key", "size", "since", "locator");
     }
-    printf("%-12s  %-12s  %-32s  %12s  %-24s  %s%s%s\n", finding->store, finding->problem,
+    printf("%-12s  %-15s  %-32s  %12s  %-24s  %s%s%s%s%s\n", finding->store, finding->problem,
            finding->key ? finding->key : "-", finding->size < 0 ? "-" : apr_off_t_toa(findings->pool, finding->size),
            finding->since ? fhir_instant(finding->since, findings->pool) : "-",
-           finding->locator ? finding->locator : "-", finding->detail ? "  " : "",
+           finding->locator ? finding->locator : "-", finding->use ? "  " : "",
+           fhir_findings_use(finding->use, findings->pool), finding->detail ? "  " : "",
            finding->detail ? finding->detail : "");
 }
 
@@ -75,7 +105,9 @@ void fhir_findings_add(fhir_findings_t *findings, const fhir_finding_t *finding)
     }
     fflush(stdout);
     findings->count++;
-    findings->ctl->status = FHIR_CTL_FOUND;
+    if (!finding->repaired) {
+        findings->ctl->status = FHIR_CTL_FOUND;
+    }
     apr_pool_clear(findings->pool);
 }
 

@@ -2,6 +2,7 @@
 #ifndef FHIR_CLI_FINDINGS_H
 #define FHIR_CLI_FINDINGS_H
 
+#include "../core/meta/object_copy.h"
 #include "ctl.h"
 #include "progress.h"
 
@@ -12,7 +13,10 @@ typedef struct fhir_finding_t {
     apr_off_t size;      /* -1: not known */
     apr_time_t since;    /* 0: not known */
     const char *locator;
-    const char *detail; /* NULL: nothing more to say */
+    const char *detail;           /* NULL: nothing more to say */
+    const char *copy;             /* the store in which this copy of the object is; NULL: it is about the object */
+    int repaired;                 /* it is well again: the exit status does not tell of it */
+    const fhir_object_use_t *use; /* NULL: nobody knows, or it is no object of a version */
 } fhir_finding_t;
 
 typedef struct fhir_findings_t {
@@ -26,8 +30,10 @@ typedef struct fhir_findings_t {
 
 /* With --json: the array alone, or the member `findings` of an object that the caller closes. */
 void fhir_findings_init(fhir_findings_t *findings, fhir_ctl_t *ctl, fhir_progress_t *progress, int is_array);
-/* The exit status is FHIR_CTL_FOUND from now on. */
+/* The exit status is FHIR_CTL_FOUND from now on, unless it was repaired. */
 void fhir_findings_add(fhir_findings_t *findings, const fhir_finding_t *finding);
+/* `of Binary/x/_history/y in the project P, and of 2 more versions`; "" if nothing is known. */
+const char *fhir_findings_use(const fhir_object_use_t *use, apr_pool_t *pool);
 /* Closes the JSON array. */
 void fhir_findings_end(fhir_findings_t *findings);
 

@@ -60,21 +60,17 @@ static void add_json_cell(fhir_text_t *text, const char *name, const char *cell)
     }
 }
 
-static void print_json(const fhir_ctl_table_t *table, int rows)
+static void print_json_row(const fhir_ctl_table_t *table, int row)
 {
     fhir_text_t text;
     fhir_text_init(&text, table->ctl->pool);
-    fhir_text_add(&text, "[");
-    for (int row = 0; row < rows; row++) {
-        fhir_text_add(&text, row ? ",\n  {" : "\n  {");
-        for (int column = 0; column < table->columns; column++) {
-            fhir_text_add(&text, column ? ", " : "");
-            add_json_cell(&text, table->names[column], cell_of(table, row, column));
-        }
-        fhir_text_add(&text, "}");
+    fhir_text_add(&text, row ? ",\n  {" : "\n  {");
+    for (int column = 0; column < table->columns; column++) {
+        fhir_text_add(&text, column ? ", " : "");
+        add_json_cell(&text, table->names[column], cell_of(table, row, column));
     }
-    fhir_text_add(&text, rows ? "\n]" : "]");
-    puts(text.text);
+    fhir_text_add(&text, "}");
+    fputs(text.text, stdout);
 }
 
 static int width_of(const fhir_ctl_table_t *table, int rows, int column)
@@ -97,29 +93,75 @@ static void print_cell(const fhir_ctl_table_t *table, const int *widths, int col
     }
 }
 
-static void print_text(const fhir_ctl_table_t *table, int rows)
+static void print_names(const fhir_ctl_table_t *table, const int *widths)
 {
-    int *widths = apr_palloc(table->ctl->pool, (apr_size_t)table->columns * sizeof(*widths));
     for (int column = 0; column < table->columns; column++) {
-        widths[column] = width_of(table, rows, column);
-    }
-    for (int column = 0; rows && column < table->columns; column++) {
         print_cell(table, widths, column, table->names[column], name_length(table->names[column]));
     }
-    for (int row = 0; row < rows; row++) {
-        for (int column = 0; column < table->columns; column++) {
-            const char *cell = cell_of(table, row, column);
-            print_cell(table, widths, column, cell ? cell : "-", cell ? (int)strlen(cell) : 1);
-        }
+}
+
+static void print_text_row(const fhir_ctl_table_t *table, const int *widths, int row)
+{
+    for (int column = 0; column < table->columns; column++) {
+        const char *cell = cell_of(table, row, column);
+        print_cell(table, widths, column, cell ? cell : "-", cell ? (int)strlen(cell) : 1);
+    }
+}
+
+static int is_json(const fhir_ctl_table_t *table)
+{
+    return fhir_ctl_option(table->ctl, "json") != NULL;
+}
+
+static int rows_of(const fhir_ctl_table_t *table)
+{
+    return table->cells->nelts / table->columns;
+}
+
+static void print_row(const fhir_ctl_table_t *table, const int *widths, int row)
+{
+    if (is_json(table)) {
+        print_json_row(table, row);
+    } else {
+        print_text_row(table, widths, row);
+    }
+}
+
+void fhir_ctl_table_begin(const fhir_ctl_table_t *table, const int *widths)
+{
+    if (is_json(table)) {
+        fputs("[", stdout);
+    } else {
+        print_names(table, widths);
+    }
+    fflush(stdout);
+}
+
+void fhir_ctl_table_row(fhir_ctl_table_t *table, const int *widths)
+{
+    print_row(table, widths, rows_of(table) - 1);
+    fflush(stdout);
+}
+
+void fhir_ctl_table_end(const fhir_ctl_table_t *table)
+{
+    if (is_json(table)) {
+        puts(rows_of(table) ? "\n]" : "]");
     }
 }
 
 void fhir_ctl_table_print(const fhir_ctl_table_t *table)
 {
-    int rows = table->cells->nelts / table->columns;
-    if (fhir_ctl_option(table->ctl, "json")) {
-        print_json(table, rows);
-    } else {
-        print_text(table, rows);
+    int *widths = apr_palloc(table->ctl->pool, (apr_size_t)table->columns * sizeof(*widths));
+    int rows = rows_of(table);
+    for (int column = 0; column < table->columns; column++) {
+        widths[column] = width_of(table, rows, column);
     }
+    if (rows || is_json(table)) {
+        fhir_ctl_table_begin(table, widths);
+    }
+    for (int row = 0; row < rows; row++) {
+        print_row(table, widths, row);
+    }
+    fhir_ctl_table_end(table);
 }

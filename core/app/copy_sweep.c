@@ -32,6 +32,20 @@ fhir_error_t *fhir_copy_sweep_init(fhir_copy_sweep_t *sweep, fhir_object_job_t *
     return fhir_random_uuid(&sweep->lease, pool);
 }
 
+void fhir_copy_sweep_end(fhir_copy_sweep_t *sweep)
+{
+    fhir_call_t call;
+    fhir_error_t *error;
+    if (!sweep->lease) {
+        return; /* it never began */
+    }
+    call = fhir_object_job_last_call(sweep->job, sweep->pool);
+    error = fhir_meta_copies_release(sweep->job->meta, sweep->lease, &call);
+    if (error) {
+        fhir_log_error(sweep->job->log, FHIR_LOG_WARNING, error, "giving a lease back; it ends by itself in a minute");
+    }
+}
+
 /* The database may be away for a while: until the lease ends, the next try may succeed. */
 int fhir_copy_lease_held(fhir_copy_sweep_t *sweep, const char *object_key)
 {

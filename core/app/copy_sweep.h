@@ -21,6 +21,8 @@ typedef struct fhir_copy_sweep_t {
 } fhir_copy_sweep_t;
 
 fhir_error_t *fhir_copy_sweep_init(fhir_copy_sweep_t *sweep, fhir_object_job_t *job, apr_pool_t *pool) FHIR_MUST_CHECK;
+/* The lease ends: nobody need wait for a run that failed in order, or was told to stop. */
+void fhir_copy_sweep_end(fhir_copy_sweep_t *sweep);
 /* INVALID if the two stores are one place (the same directory under two names, a store and what wraps it): a copy from
  * one to the other would be the object itself. Writes a probe into the first, once for each pair. */
 fhir_error_t *fhir_copy_check_apart(fhir_copy_sweep_t *sweep, const char *written, const char *other) FHIR_MUST_CHECK;

@@ -417,6 +417,11 @@ static fhir_error_t *sweep(run_t *run)
     return error;
 }
 
+static fhir_error_t *was_stopped(const run_t *run)
+{
+    return fhir_error_public(run->pool, FHIR_ERROR_CANCELLED, "It was stopped. Run it again to go on.");
+}
+
 /* Every object that is in the store when its turn comes. */
 static fhir_error_t *run_pass(run_t *run)
 {
@@ -427,13 +432,13 @@ static fhir_error_t *run_pass(run_t *run)
         apr_pool_clear(run->batch_pool);
         FHIR_TRY(sweep(run));
         if (!fhir_object_job_wait(run->job, 0)) {
-            return fhir_error_public(run->pool, FHIR_ERROR_CANCELLED, "It was stopped. Run it again to go on.");
+            return was_stopped(run);
         }
     }
     return NULL;
 }
 
-static fhir_error_t *count_left(apr_interval_time_t *until, run_t *run, apr_interval_time_t longest)
+static fhir_error_t *count_left(fhir_copies_left_t *left, run_t *run, apr_interval_time_t longest)
 {
     apr_array_header_t *stores = apr_array_make(run->batch_pool, 2, sizeof(const char *));
     apr_time_t since = apr_time_now();
@@ -441,7 +446,7 @@ static fhir_error_t *count_left(apr_interval_time_t *until, run_t *run, apr_inte
     APR_ARRAY_PUSH(stores, const char *) = run->move->to;
     for (;;) {
         fhir_call_t call = fhir_object_job_call(run->job, run->batch_pool);
-        fhir_error_t *error = fhir_meta_copies_left(&run->move->others, until, run->own.meta, stores, longest, &call);
+        fhir_error_t *error = fhir_meta_copies_left(left, run->own.meta, stores, run->sweep.lease, longest, &call);
         if (!error || !database_may_return(run, error, since)) {
             return error;
         }
@@ -454,13 +459,16 @@ static fhir_error_t *wait_for_due(int *again, run_t *run, apr_time_t *idle_until
     fhir_move_t *move = run->move;
     apr_interval_time_t longest =
         (move->grace > FHIR_COPY_LEASE ? move->grace : FHIR_COPY_LEASE) + apr_time_from_sec(5);
+    fhir_copies_left_t left;
     apr_interval_time_t until;
-    FHIR_TRY(count_left(&until, run, longest));
+    FHIR_TRY(count_left(&left, run, longest));
+    move->others = left.count;
+    until = left.until;
     *idle_until = *idle_until ? *idle_until : apr_time_now() + longest;
     *again = move->others > 0 && run->sweep.kept == 0 && apr_time_now() + until < *idle_until;
     if (*again) {
         if (move->waiting) {
-            move->waiting(move->baton, move->others, until);
+            move->waiting(move->baton, &left);
         }
         /* Another run may remove them sooner than its leases end. */
         *again = fhir_object_job_wait(run->job, until < LOOK_AGAIN ? until + apr_time_from_msec(50) : LOOK_AGAIN);
@@ -477,13 +485,16 @@ static fhir_error_t *run_passes(run_t *run)
     int again = 1;
     int productive = 0;
     while (again && productive < PASSES_MAX) {
-        apr_off_t before = run->move->moved_objects + run->sweep.removed;
+        apr_off_t moved = run->move->moved_objects;
+        apr_off_t removed = run->sweep.removed;
         FHIR_TRY(run_pass(run));
-        if (run->move->moved_objects + run->sweep.removed > before) {
+        if (run->move->moved_objects > moved || run->sweep.removed > removed) {
             idle_until = 0;
             productive++;
         }
         FHIR_TRY(wait_for_due(&again, run, &idle_until));
+        /* What a killed run had begun to copy can be moved now that this is removed. */
+        again = again || run->sweep.removed > removed;
     }
     return NULL;
 }
@@ -551,6 +562,10 @@ fhir_error_t *fhir_objects_move(fhir_move_t *move, apr_pool_t *pool)
     if (!error) {
         error = count_remaining(&run);
     }
+    if (error && error->code == FHIR_ERROR_CANCELLED) {
+        error = was_stopped(&run); /* whichever call it was that ended first */
+    }
+    fhir_copy_sweep_end(&run.sweep);
     move->kept = run.sweep.kept;
     move->why_kept = apr_pstrdup(pool, run.sweep.why_kept);
     return error;

@@ -13,12 +13,12 @@ typedef struct fhir_move_t {
     const char *project_id;    /* NULL: all */
     apr_interval_time_t grace; /* between the switch and the removal */
     /* Told as it goes; may be NULL. `wrong`: an object that can't be moved, and stays. `read`: bytes of
-     * the source; the target is read once more to check it. `waiting`: for what is left over, so long. */
+     * the source; the target is read once more to check it. `waiting`: for what is left over, or another run. */
     void (*begun)(void *baton, apr_off_t objects, apr_off_t bytes);
     void (*read)(void *baton, apr_off_t bytes);
     void (*moved)(void *baton, const fhir_content_t *content);
     void (*wrong)(void *baton, const fhir_content_t *content, const char *what, const char *detail);
-    void (*waiting)(void *baton, apr_off_t objects, apr_interval_time_t time);
+    void (*waiting)(void *baton, const fhir_copies_left_t *left);
     void *baton;
     /* Out. */
     apr_off_t moved_objects;

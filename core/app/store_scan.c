@@ -33,9 +33,9 @@ static fhir_error_t *keep_entry(void *baton, const fhir_list_entry_t *entry, apr
 
 static fhir_scan_kind_t kind_of(const fhir_list_entry_t *entry, fhir_knowledge_t known)
 {
+    /* Also what is unfinished: its writer may be at work under the place's other name. */
     if (known == FHIR_LOCATOR_ELSEWHERE) {
-        return FHIR_SCAN_ELSEWHERE; /* also what is unfinished: its writer may be at work under the place's other name
-                                     */
+        return FHIR_SCAN_ELSEWHERE;
     }
     return entry->committed ? FHIR_SCAN_UNKNOWN : FHIR_SCAN_UNFINISHED;
 }
@@ -74,7 +74,9 @@ fhir_error_t *fhir_store_scan(fhir_scan_t *scan, apr_pool_t *pool)
         fhir_call_t call = fhir_object_job_call(scan->job, page.pool);
         page.entries = apr_array_make(page.pool, PAGE, sizeof(fhir_list_entry_t));
         page.locators = apr_array_make(page.pool, PAGE, sizeof(const char *));
+        scan->store_failed = 1;
         FHIR_TRY(fhir_object_list(&next, store, *cursor ? cursor : NULL, PAGE, keep_entry, &page, &call));
+        scan->store_failed = 0;
         FHIR_TRY(look_up(scan, &page));
         apr_cpystrn(cursor, next ? next : "", sizeof(cursor));
         apr_pool_clear(page.pool);

@@ -22,6 +22,7 @@ typedef struct fhir_scan_t {
     /* Out. */
     apr_off_t known;   /* whole objects that rows know */
     apr_off_t unknown; /* and whole ones that none does */
+    int store_failed;  /* an error is the store's, and not the database's */
 } fhir_scan_t;
 
 /* NULL, or why what rows don't know in this store says nothing: it is another store's, or may be. */

@@ -36,6 +36,10 @@ static const fhir_pg_statement_t copies_renew = {FHIR_PG_COPIES_RENEW, 0,
                                                            "RETURNING object_key) SELECT coalesce(bool_or($3::uuid IS "
                                                            "NULL OR object_key = $3::uuid), false) FROM renewed"};
 
+static const fhir_pg_statement_t copies_release = {
+    FHIR_PG_COPIES_RELEASE, 0,
+    "UPDATE fhir_binary.object_copy SET due_at = least(due_at, clock_timestamp()) WHERE lease = $1::uuid"};
+
 static const fhir_pg_statement_t copy_switch = {
     FHIR_PG_COPY_SWITCH, 0,
     "WITH mine AS (SELECT object_key FROM fhir_binary.object_copy WHERE object_key = $1::uuid AND lease = $2::uuid "
@@ -54,10 +58,16 @@ static const fhir_pg_statement_t copies_take = {
         "$4") " FROM due "
               "WHERE c.object_key = due.object_key RETURNING " COPY_COLUMNS};
 
+#define FROM_NOW(time) "greatest(0, extract(epoch FROM " time " - clock_timestamp()) * 1000000)::bigint"
+#define LEASED "lease <> $3::uuid AND due_at > clock_timestamp()"
 static const fhir_pg_statement_t copies_left = {
     FHIR_PG_COPIES_LEFT, 1,
-    "SELECT count(*), coalesce(least($2::bigint, greatest(0, extract(epoch FROM min(due_at) - clock_timestamp()) "
-    "* 1000000)::bigint), 0) FROM fhir_binary.object_copy WHERE store = ANY($1::text[])"};
+    "SELECT count(*), coalesce(least($2::bigint, " FROM_NOW(
+        "min(due_at)") "), 0), count(*) FILTER (WHERE " LEASED "), "
+                       "coalesce(least($2::bigint, " FROM_NOW(
+                           "max(due_at) FILTER (WHERE " LEASED
+                           ")") "), 0) "
+                                "FROM fhir_binary.object_copy WHERE store = ANY($1::text[])"};
 
 static const fhir_pg_statement_t copies_list = {
     FHIR_PG_COPIES_LIST, 1,
@@ -187,6 +197,13 @@ fhir_error_t *fhir_meta_copies_renew(int *held, fhir_meta_t *meta, const char *l
     return NULL;
 }
 
+fhir_error_t *fhir_meta_copies_release(fhir_meta_t *meta, const char *lease, const fhir_call_t *call)
+{
+    fhir_pg_parameters_t parameters = {.count = 0};
+    fhir_pg_add_text(&parameters, lease);
+    return fhir_pg_change(NULL, meta, &copies_release, &parameters, call);
+}
+
 fhir_error_t *fhir_meta_copy_switch(int *switched, fhir_meta_t *meta, const fhir_content_t *old,
                                     const fhir_copy_t *copy, const char *lease, apr_interval_time_t grace,
                                     const fhir_call_t *call)
@@ -224,17 +241,19 @@ fhir_error_t *fhir_meta_copies_take(apr_array_header_t **copies, fhir_meta_t *me
     return NULL;
 }
 
-fhir_error_t *fhir_meta_copies_left(apr_off_t *count, apr_interval_time_t *until, fhir_meta_t *meta,
-                                    const apr_array_header_t *stores, apr_interval_time_t longest,
-                                    const fhir_call_t *call)
+fhir_error_t *fhir_meta_copies_left(fhir_copies_left_t *left, fhir_meta_t *meta, const apr_array_header_t *stores,
+                                    const char *lease, apr_interval_time_t longest, const fhir_call_t *call)
 {
     fhir_pg_parameters_t parameters = {.count = 0};
     PGresult *result;
     fhir_pg_add_text(&parameters, names_of(stores, call->pool));
     fhir_pg_add_number(&parameters, longest);
+    fhir_pg_add_text(&parameters, lease);
     FHIR_TRY(fhir_pg_run(&result, meta, &copies_left, &parameters, call));
-    *count = fhir_pg_number(result, 0, 0);
-    *until = fhir_pg_number(result, 0, 1);
+    left->count = fhir_pg_number(result, 0, 0);
+    left->until = fhir_pg_number(result, 0, 1);
+    left->leased = fhir_pg_number(result, 0, 2);
+    left->leased_until = fhir_pg_number(result, 0, 3);
     PQclear(result);
     return NULL;
 }

@@ -42,6 +42,14 @@ static const fhir_pg_statement_t object_find = {
     "SELECT " FHIR_PG_CONTENT_COLUMNS("o") " FROM fhir_binary.object o WHERE o.object_key = $1::uuid "
                                            "AND o.committed_at IS NOT NULL"};
 
+/* By the index of versions by object; whatever the rows of the others are. */
+static const fhir_pg_statement_t object_use = {
+    FHIR_PG_OBJECT_USE, 1,
+    "SELECT o.project_id, v.binary_id, v.version_id, (SELECT count(*) FROM fhir_binary.binary_version n "
+    "WHERE n.object_key = o.object_key) - 1 FROM fhir_binary.object o LEFT JOIN LATERAL "
+    "(SELECT binary_id, version_id FROM fhir_binary.binary_version WHERE object_key = o.object_key "
+    "ORDER BY last_updated DESC, sequence DESC LIMIT 1) v ON true WHERE o.object_key = $1::uuid"};
+
 static const fhir_pg_statement_t store_stat = {
     FHIR_PG_STORE_STAT, 1,
     "WITH o AS (SELECT store, count(*) FILTER (WHERE committed_at IS NOT NULL) AS objects, "
@@ -49,9 +57,12 @@ static const fhir_pg_statement_t store_stat = {
     "count(DISTINCT project_id) AS projects, count(*) FILTER (WHERE committed_at IS NULL) AS pending, "
     "min(created_at) FILTER (WHERE committed_at IS NULL) AS oldest FROM fhir_binary.object GROUP BY store), "
     "c AS (SELECT store, count(*) FILTER (WHERE state = 1) AS writing, count(*) FILTER (WHERE state = 2) AS left_over "
-    "FROM fhir_binary.object_copy GROUP BY store) "
+    "FROM fhir_binary.object_copy GROUP BY store), "
+    "d AS (SELECT d.store, count(*) AS awaited, max(d.expires_at) AS until FROM fhir_binary.direct_upload d "
+    "JOIN fhir_binary.object o ON " FHIR_PG_AWAITED " WHERE o.committed_at IS NULL GROUP BY d.store) "
     "SELECT store, coalesce(o.objects, 0), coalesce(o.bytes, 0), coalesce(o.projects, 0), coalesce(o.pending, 0), "
-    "o.oldest, coalesce(c.writing, 0), coalesce(c.left_over, 0) FROM o FULL JOIN c USING (store) ORDER BY store"};
+    "o.oldest, coalesce(c.writing, 0), coalesce(c.left_over, 0), coalesce(d.awaited, 0), d.until "
+    "FROM o FULL JOIN c USING (store) LEFT JOIN d USING (store) ORDER BY store"};
 
 /* From one store to the next in the index, however many objects are between. */
 static const fhir_pg_statement_t stores_needed = {
@@ -132,6 +143,29 @@ fhir_error_t *fhir_meta_object_find(const fhir_content_t **content, fhir_meta_t 
     return NULL;
 }
 
+fhir_error_t *fhir_meta_object_use(const fhir_object_use_t **use, fhir_meta_t *meta, const char *object_key,
+                                   const fhir_call_t *call)
+{
+    fhir_pg_parameters_t parameters = {.count = 0};
+    PGresult *result;
+    *use = NULL;
+    fhir_pg_add_text(&parameters, object_key);
+    FHIR_TRY(fhir_pg_run(&result, meta, &object_use, &parameters, call));
+    if (PQntuples(result)) {
+        fhir_object_use_t *made = apr_pcalloc(call->pool, sizeof(*made));
+        const char *binary = fhir_pg_text(result, 0, 1, call->pool);
+        made->project_id = fhir_pg_uuid(result, 0, 0, call->pool);
+        if (binary) {
+            made->version =
+                apr_pstrcat(call->pool, "Binary/", binary, "/_history/", fhir_pg_uuid(result, 0, 2, call->pool), NULL);
+            made->more = fhir_pg_number(result, 0, 3);
+        }
+        *use = made;
+    }
+    PQclear(result);
+    return NULL;
+}
+
 fhir_error_t *fhir_meta_store_stat(apr_array_header_t **stats, fhir_meta_t *meta, const fhir_call_t *call)
 {
     fhir_pg_parameters_t parameters = {.count = 0};
@@ -148,6 +182,8 @@ fhir_error_t *fhir_meta_store_stat(apr_array_header_t **stats, fhir_meta_t *meta
         stat->oldest_pending = fhir_pg_time(result, row, 5);
         stat->writing = fhir_pg_number(result, row, 6);
         stat->left_over = fhir_pg_number(result, row, 7);
+        stat->awaited = fhir_pg_number(result, row, 8);
+        stat->awaited_until = fhir_pg_time(result, row, 9);
     }
     PQclear(result);
     return NULL;

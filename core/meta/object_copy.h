@@ -31,6 +31,14 @@ fhir_error_t *fhir_meta_objects_count(apr_off_t *count, apr_off_t *bytes, fhir_m
 /* As it is now; *content is NULL if no committed object has this key. */
 fhir_error_t *fhir_meta_object_find(const fhir_content_t **content, fhir_meta_t *meta, const char *object_key,
                                     const fhir_call_t *call) FHIR_MUST_CHECK;
+typedef struct fhir_object_use_t {
+    const char *project_id;
+    const char *version; /* `Binary/{id}/_history/{version}`, the newest that has the object; NULL: none has */
+    apr_off_t more;      /* versions that have it, too */
+} fhir_object_use_t;
+/* Whose it is. Cheap: for one object. *use is NULL if there is no such object. */
+fhir_error_t *fhir_meta_object_use(const fhir_object_use_t **use, fhir_meta_t *meta, const char *object_key,
+                                   const fhir_call_t *call) FHIR_MUST_CHECK;
 
 /* ---- copies ---- */
 typedef enum fhir_copy_state_t { FHIR_COPY_WRITING = 1, FHIR_COPY_LEFT_OVER } fhir_copy_state_t;
@@ -52,6 +60,8 @@ fhir_error_t *fhir_meta_copy_add(int *taken, fhir_meta_t *meta, const fhir_copy_
 /* All of this lease. *held: the copy of this key is among them; key NULL: any is. */
 fhir_error_t *fhir_meta_copies_renew(int *held, fhir_meta_t *meta, const char *lease, const char *object_key,
                                      apr_interval_time_t time, const fhir_call_t *call) FHIR_MUST_CHECK;
+/* The lease ends now: whoever comes next need not wait for what is left of it. */
+fhir_error_t *fhir_meta_copies_release(fhir_meta_t *meta, const char *lease, const fhir_call_t *call) FHIR_MUST_CHECK;
 /* The object is where the copy was written, and the copy is what it has left behind, to be removed after `grace`. In
  * one transaction, or not at all: *switched 0 if the lease was lost or the object is no longer where `old` says. */
 fhir_error_t *fhir_meta_copy_switch(int *switched, fhir_meta_t *meta, const fhir_content_t *old,
@@ -61,9 +71,15 @@ fhir_error_t *fhir_meta_copy_switch(int *switched, fhir_meta_t *meta, const fhir
 fhir_error_t *fhir_meta_copies_take(apr_array_header_t **copies, fhir_meta_t *meta, const apr_array_header_t *stores,
                                     int count, const char *lease, apr_interval_time_t time,
                                     const fhir_call_t *call) FHIR_MUST_CHECK;
-/* How many are in one of `stores`, and how long until the first is due; at most `longest`. */
-fhir_error_t *fhir_meta_copies_left(apr_off_t *count, apr_interval_time_t *until, fhir_meta_t *meta,
-                                    const apr_array_header_t *stores, apr_interval_time_t longest,
+typedef struct fhir_copies_left_t {
+    apr_off_t count;
+    apr_interval_time_t until;        /* the first is due */
+    apr_off_t leased;                 /* those that somebody else works on, or did when he was killed */
+    apr_interval_time_t leased_until; /* the last of these leases ends, unless it is renewed */
+} fhir_copies_left_t;
+/* Those in one of `stores`; times are at most `longest`. `lease` is one's own. */
+fhir_error_t *fhir_meta_copies_left(fhir_copies_left_t *left, fhir_meta_t *meta, const apr_array_header_t *stores,
+                                    const char *lease, apr_interval_time_t longest,
                                     const fhir_call_t *call) FHIR_MUST_CHECK;
 /* Those in a store that are due and older than `before`, at most 1000: array of fhir_copy_t. */
 fhir_error_t *fhir_meta_copies_list(apr_array_header_t **copies, fhir_meta_t *meta, const char *store,
@@ -94,6 +110,8 @@ typedef struct fhir_store_stat_t {
     apr_off_t projects;
     apr_off_t pending;
     apr_time_t oldest_pending; /* 0: none */
+    apr_off_t awaited;         /* those among the pending that clients send to the store themselves */
+    apr_time_t awaited_until;  /* the last of their URLs ends; 0: none */
     apr_off_t writing;         /* copies */
     apr_off_t left_over;
 } fhir_store_stat_t;

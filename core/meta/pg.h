@@ -35,10 +35,12 @@ typedef enum fhir_pg_statement_id_t {
     FHIR_PG_OBJECTS_OF_STORE,
     FHIR_PG_OBJECTS_COUNT,
     FHIR_PG_OBJECT_FIND,
+    FHIR_PG_OBJECT_USE,
     FHIR_PG_OBJECT_DISCARD,
     FHIR_PG_COPIES_CLAIM,
     FHIR_PG_COPY_ADD,
     FHIR_PG_COPIES_RENEW,
+    FHIR_PG_COPIES_RELEASE,
     FHIR_PG_COPY_SWITCH,
     FHIR_PG_COPIES_TAKE,
     FHIR_PG_COPIES_LEFT,
@@ -243,9 +245,9 @@ apr_time_t fhir_pg_time(const PGresult *result, int row, int column);
 int fhir_pg_is_uuid(const char *text);
 
 /* Of the object `o`: a direct upload whose worker looks after it, unless that failed too often or nobody works. */
-#define FHIR_PG_STILL_AWAITED                                                                                          \
-    "EXISTS (SELECT FROM fhir_binary.direct_upload d WHERE d.object_key = o.object_key AND d.state <> 3 "              \
-    "AND d.expires_at > clock_timestamp() - interval '1 day')"
+#define FHIR_PG_AWAITED                                                                                                \
+    "d.object_key = o.object_key AND d.state <> 3 AND d.expires_at > clock_timestamp() - interval '1 day'"
+#define FHIR_PG_STILL_AWAITED "EXISTS (SELECT FROM fhir_binary.direct_upload d WHERE " FHIR_PG_AWAITED ")"
 
 /* ---- meta_version.c ---- */
 /* The parameters of `commit_version`, and what it said. */

@@ -123,7 +123,7 @@ static void give_back(fhir_hashers_t *hashers, block_ring_t *blocks)
 
 /* ---- hashing: all of it called and left with the mutex held ---- */
 
-static int has_full(const fhir_hash_pipe_t *pipe)
+static int has_full(fhir_hash_pipe_t *pipe)
 {
     return !APR_RING_EMPTY(&pipe->full, block_t, link);
 }

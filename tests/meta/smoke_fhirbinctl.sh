@@ -43,6 +43,14 @@ value() {
 expect 0 'store orphans' help
 expect 0 '^fhirbinctl store verify ' help store
 expect 2 'no such command' help stor
+expect 0 '^fhirbinctl store migrate --from' store migrate --help
+expect 0 '^fhirbinctl store migrate --from' store migrate --from a --help
+expect 0 '^fhirbinctl store verify ' store --help
+expect 0 '^fhirbinctl explain ' explain --help
+expect 0 '^fhirbinctl explain ' explain user:joe --help
+expect 2 'no such command' stor --help
+expect 2 'no such command' store stor --help
+expect 0 'Usage: fhirbinctl' --help
 expect 0 '^fhirbinctl client create --project' help client create
 expect 0 'schema [0-9]' version
 expect 2 'no such command' nonsense
@@ -69,7 +77,7 @@ project=$(value project)
 expect 1 'name already' project create demo
 expect 0 "$project +demo +yes" project list
 expect 0 '"active": true' project list --json
-expect 1 'no such project' project disable other
+expect 1 'no such project.*fhirbinctl project list' project disable other
 expect 0 '' project disable demo
 expect 0 "$project +demo +no" project list
 expect 0 '' project enable "$project"
@@ -242,7 +250,8 @@ expect 3 "main +unknown +- +5 +.*aa/bb/$key" store orphans
 expect 3 '"size": 5, "since": "20.*"age_seconds": 72[0-9][0-9], "locator": "aa/bb' store orphans --json
 expect 0 '' store orphans --older-than 3h
 expect 1 'no store' store orphans --store other
-expect 1 '' store orphans --older-than soon
+expect 2 '--older-than is a time.*soon.*Usage: fhirbinctl store orphans' store orphans --older-than soon
+expect 2 '--unknown is for --remove' store orphans --unknown
 expect 3 '1 removed' store orphans --remove --older-than 1h
 expect 0 '1 removed' store orphans --remove --unknown --older-than 1h
 expect 0 '' store orphans
@@ -251,9 +260,13 @@ expect 0 '"name": "main", "configured": true, "default": true, "objects": [0-9]+
 expect 2 '--from' store migrate --to main
 expect 2 'one store' store migrate --from main --to main
 expect 1 'no store .other' store migrate --from main --to other
-expect 1 'not a duration' store migrate --from main --to other --grace soon
+expect 2 '--grace is a time.*soon' store migrate --from main --to other --grace soon
 expect 2 'at least 1K' store migrate --from main --to other --rate 17
-expect 1 'not a size' store migrate --from main --to other --rate fast
+expect 2 '--rate is bytes a second.*fast' store migrate --from main --to other --rate fast
+expect 2 '--rate is bytes a second.*fast' store verify --rate fast
+expect 2 '--rate is bytes a second' store verify --rate 17
+expect 0 'nothing that --repair could repair: no store' store verify --repair
+expect 0 'this is no store that keeps copies' store verify --repair --store main
 expect 0 '^{"findings": \[\], "summary": {"objects": 0' store verify --json
 expect 2 'per cent' store verify --sample 0%
 expect 2 'per cent' store verify --sample 101
@@ -262,7 +275,7 @@ expect 2 'date' store verify --since yesterday
 expect 0 '' store verify --sample 0.5% --since 7d --rate 1M
 expect 0 '' store verify --since 2026-01-01 --project demo
 expect 1 'no store .other' store verify --store other
-expect 1 'no such project' store verify --project other
+expect 1 'no such project.*fhirbinctl project list' store verify --project other
 
 binary_row() {
     version=$(cat /proc/sys/kernel/random/uuid)

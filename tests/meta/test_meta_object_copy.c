@@ -100,8 +100,7 @@ static void claimed_once(void)
 static void switched_once(void)
 {
     const fhir_content_t *content;
-    apr_interval_time_t until;
-    apr_off_t count;
+    fhir_copies_left_t left;
     begin();
     content = make_object();
     CU_ASSERT_EQUAL(switch_to_copy(content, mine), 0);
@@ -113,9 +112,11 @@ static void switched_once(void)
     CU_ASSERT_EQUAL(switch_to_copy(content, mine), 0);
     /* It has left something behind, for which the grace time runs. */
     CU_ASSERT_EQUAL(take(mine)->nelts, 0);
-    FHIR_ASSERT_OK(fhir_meta_copies_left(&count, &until, meta, stores(), apr_time_from_sec(100), &call));
-    CU_ASSERT_EQUAL(count, 1);
-    CU_ASSERT(until > apr_time_from_sec(5) && until <= apr_time_from_sec(10));
+    FHIR_ASSERT_OK(fhir_meta_copies_left(&left, meta, stores(), mine, apr_time_from_sec(100), &call));
+    CU_ASSERT_EQUAL(left.count, 1);
+    CU_ASSERT(left.until > apr_time_from_sec(5) && left.until <= apr_time_from_sec(10));
+    CU_ASSERT_EQUAL(left.leased, 0);
+    CU_ASSERT_EQUAL(left.leased_until, 0);
     CU_ASSERT_STRING_EQUAL(sql("SELECT store, state, lease IS NULL FROM fhir_binary.object_copy"), "main|2|t");
     /* While that is so, it is not moved again. */
     CU_ASSERT_EQUAL(claim(content, other), 0);
@@ -142,6 +143,52 @@ static void a_lost_lease_switches_nothing(void)
     CU_ASSERT_EQUAL(held, 0);
     CU_ASSERT_EQUAL(switch_to_copy(content, mine), 0);
     CU_ASSERT_STRING_EQUAL(place_of(content), apr_pstrcat(pool, "main ", content->locator, NULL));
+}
+
+static void a_lease_that_is_given_back_is_taken_at_once(void)
+{
+    const fhir_content_t *content;
+    const fhir_content_t *theirs;
+    const apr_array_header_t *taken;
+    fhir_copies_left_t left;
+    begin();
+    content = make_object();
+    theirs = make_object();
+    CU_ASSERT_EQUAL(claim(content, mine), 1);
+    CU_ASSERT_EQUAL(claim(theirs, other), 1);
+    FHIR_ASSERT_OK(fhir_meta_copies_left(&left, meta, stores(), mine, apr_time_from_sec(100), &call));
+    CU_ASSERT_EQUAL(left.count, 2);
+    CU_ASSERT_EQUAL(left.leased, 1);
+    CU_ASSERT(left.leased_until > apr_time_from_sec(50) && left.leased_until <= LEASE);
+    FHIR_ASSERT_OK(fhir_meta_copies_release(meta, mine, &call));
+    taken = take(uuid());
+    CU_ASSERT_EQUAL_FATAL(taken->nelts, 1);
+    CU_ASSERT_STRING_EQUAL(APR_ARRAY_IDX(taken, 0, fhir_copy_t).object_key, content->object_key);
+    FHIR_ASSERT_OK(fhir_meta_copies_left(&left, meta, stores(), other, apr_time_from_sec(10), &call));
+    CU_ASSERT_EQUAL(left.leased, 1);
+    CU_ASSERT_EQUAL(left.leased_until, apr_time_from_sec(10));
+}
+
+static void an_object_knows_its_versions(void)
+{
+    fhir_version_change_t change;
+    const fhir_object_use_t *use;
+    const fhir_content_t *content;
+    const fhir_binary_t *binary;
+    begin();
+    content = make_content(project, &call);
+    FHIR_ASSERT_OK(fhir_meta_object_use(&use, meta, uuid(), &call));
+    CU_ASSERT_PTR_NULL(use);
+    FHIR_ASSERT_OK(fhir_meta_object_use(&use, meta, content->object_key, &call));
+    CU_ASSERT_PTR_NULL(use->version);
+    CU_ASSERT_EQUAL(use->more, 0);
+    change = change_of(FHIR_CHANGE_CREATE, project, "used");
+    change.content = content;
+    FHIR_ASSERT_OK(fhir_meta_commit(&binary, meta, &change, &call));
+    FHIR_ASSERT_OK(fhir_meta_object_use(&use, meta, content->object_key, &call));
+    CU_ASSERT_STRING_EQUAL(use->project_id, project);
+    CU_ASSERT_STRING_EQUAL(use->version, apr_pstrcat(pool, "Binary/used/_history/", change.version_id, NULL));
+    CU_ASSERT_EQUAL(use->more, 0);
 }
 
 /* What a transaction that holds the row says, and then does. */
@@ -370,6 +417,8 @@ static void stores_as_rows_see_them(void)
 static const fhir_unit_test_t tests[] = {{"claimed once", claimed_once},
                                          {"switched once", switched_once},
                                          {"a lost lease switches nothing", a_lost_lease_switches_nothing},
+                                         {"a lease that is given back", a_lease_that_is_given_back_is_taken_at_once},
+                                         {"an object knows its versions", an_object_knows_its_versions},
                                          {"locked and forgotten", locked_and_forgotten},
                                          {"nobody else while locked", nobody_else_while_locked},
                                          {"added and postponed", added_and_postponed},
