@@ -3,7 +3,6 @@
  * which the store works. Who waits for a block does what the threads have not begun. */
 #include "hash_pipe.h"
 
-#include <apr_ring.h>
 #include <apr_thread_cond.h>
 #include <apr_thread_mutex.h>
 #include <pthread.h>
@@ -19,18 +18,13 @@
 #define NICENESS 10
 
 typedef struct block_t {
-    APR_RING_ENTRY(block_t) link;
+    struct block_t *next;
     int borrowed; /* from the reserve */
     apr_size_t length;
     char bytes[];
 } block_t;
 
-APR_RING_HEAD(block_ring_t, block_t);
-typedef struct block_ring_t block_ring_t;
-APR_RING_HEAD(pipe_ring_t, fhir_hash_pipe_t);
-
 struct fhir_hash_pipe_t {
-    APR_RING_ENTRY(fhir_hash_pipe_t) link; /* in the queue; guarded by the hashers' mutex */
     fhir_hashers_t *hashers;
     fhir_digest_t *digest;
     apr_pool_t *pool;
@@ -41,11 +35,13 @@ struct fhir_hash_pipe_t {
     int has_own;        /* a block of its own pool: so it goes on without the reserve */
     int threaded;
     /* Guarded by the hashers' mutex. */
-    block_ring_t full;   /* to be hashed, in this order */
-    block_ring_t hashed; /* to be filled again */
+    block_t *first; /* full, to be hashed */
+    block_t *last;
+    block_t *hashed; /* to be filled again */
     int queued;
     int busy;    /* somebody hashes */
     int awaited; /* by the caller: a thread stops after this block */
+    fhir_hash_pipe_t *next;
 };
 
 struct fhir_hashers_t {
@@ -56,9 +52,10 @@ struct fhir_hashers_t {
     int thread_count; /* -1: threads can't be had, hash inline */
     int threads_wanted;
     int ending;
-    struct pipe_ring_t queue;
+    fhir_hash_pipe_t *first;
+    fhir_hash_pipe_t *last;
     apr_pool_t *reserve_pool; /* only used under the mutex */
-    block_ring_t reserve;
+    block_t *reserve;
     int reserve_made;
 };
 
@@ -77,29 +74,30 @@ static void unlock(fhir_hashers_t *hashers)
 static block_t *new_block(apr_size_t room, apr_pool_t *pool)
 {
     block_t *block = apr_palloc(pool, sizeof(*block) + room);
+    block->next = NULL;
     block->borrowed = 0;
     return block;
 }
 
-static block_t *take_first(block_ring_t *blocks)
+static block_t *pop(block_t **list)
 {
-    block_t *block = APR_RING_FIRST(blocks);
-    if (APR_RING_EMPTY(blocks, block_t, link)) {
-        return NULL;
+    block_t *block = *list;
+    if (block) {
+        *list = block->next;
+        block->next = NULL;
     }
-    APR_RING_REMOVE(block, link);
     return block;
 }
 
-/* Free blocks: the last one first, the processor's cache may still have it. */
-static void keep(block_ring_t *blocks, block_t *block)
+static void push(block_t **list, block_t *block)
 {
-    APR_RING_INSERT_HEAD(blocks, block, block_t, link);
+    block->next = *list;
+    *list = block;
 }
 
 static block_t *borrow(fhir_hashers_t *hashers)
 {
-    block_t *block = take_first(&hashers->reserve);
+    block_t *block = pop(&hashers->reserve);
     if (!block && hashers->reserve_made < RESERVE_BLOCKS) {
         block = new_block(FHIR_HASH_BLOCK, hashers->reserve_pool);
         block->borrowed = 1;
@@ -108,36 +106,39 @@ static block_t *borrow(fhir_hashers_t *hashers)
     return block;
 }
 
-static void give_back(fhir_hashers_t *hashers, block_ring_t *blocks)
+static void give_back(fhir_hashers_t *hashers, block_t **list)
 {
-    block_t *block = APR_RING_FIRST(blocks);
-    while (block != APR_RING_SENTINEL(blocks, block_t, link)) {
-        block_t *next = APR_RING_NEXT(block, link);
-        if (block->borrowed) {
-            APR_RING_REMOVE(block, link);
-            keep(&hashers->reserve, block);
-        }
-        block = next;
+    block_t *kept = NULL;
+    block_t *block;
+    while ((block = pop(list)) != NULL) {
+        push(block->borrowed ? &hashers->reserve : &kept, block);
     }
+    *list = kept;
+}
+
+static void append(fhir_hash_pipe_t *pipe, block_t *block)
+{
+    if (pipe->last) {
+        pipe->last->next = block;
+    } else {
+        pipe->first = block;
+    }
+    pipe->last = block;
 }
 
 /* ---- hashing: all of it called and left with the mutex held ---- */
 
-static int has_full(fhir_hash_pipe_t *pipe)
-{
-    return !APR_RING_EMPTY(&pipe->full, block_t, link);
-}
-
 /* The mutex is free in between. */
 static void hash_first(fhir_hashers_t *hashers, fhir_hash_pipe_t *pipe)
 {
-    block_t *block = take_first(&pipe->full);
+    block_t *block = pop(&pipe->first);
+    pipe->last = pipe->first ? pipe->last : NULL;
     pipe->busy = 1;
     unlock(hashers);
     fhir_digest_update(pipe->digest, block->bytes, block->length);
     lock(hashers);
     pipe->busy = 0;
-    keep(&pipe->hashed, block);
+    push(&pipe->hashed, block);
 }
 
 /* Afterwards no thread has the pipe, until it is queued again. */
@@ -163,16 +164,47 @@ static void hash_one_more(fhir_hashers_t *hashers, fhir_hash_pipe_t *pipe)
 static void queue_pipe(fhir_hashers_t *hashers, fhir_hash_pipe_t *pipe)
 {
     pipe->queued = 1;
-    APR_RING_INSERT_TAIL(&hashers->queue, pipe, fhir_hash_pipe_t, link);
+    pipe->next = NULL;
+    if (hashers->last) {
+        hashers->last->next = pipe;
+    } else {
+        hashers->first = pipe;
+    }
+    hashers->last = pipe;
     apr_thread_cond_signal(hashers->work);
 }
 
-static void unqueue_pipe(fhir_hash_pipe_t *pipe)
+static fhir_hash_pipe_t *take_pipe(fhir_hashers_t *hashers)
 {
-    if (pipe->queued) {
-        APR_RING_REMOVE(pipe, link);
+    fhir_hash_pipe_t *pipe = hashers->first;
+    if (pipe) {
+        hashers->first = pipe->next;
+        if (!hashers->first) {
+            hashers->last = NULL;
+        }
         pipe->queued = 0;
     }
+    return pipe;
+}
+
+static void unqueue_pipe(fhir_hashers_t *hashers, fhir_hash_pipe_t *pipe)
+{
+    fhir_hash_pipe_t *before = NULL;
+    fhir_hash_pipe_t *at = hashers->first;
+    if (!pipe->queued) {
+        return;
+    }
+    while (at != pipe) {
+        before = at;
+        at = at->next;
+    }
+    if (before) {
+        before->next = pipe->next;
+    } else {
+        hashers->first = pipe->next;
+    }
+    hashers->last = hashers->last == pipe ? before : hashers->last;
+    pipe->queued = 0;
 }
 
 /* ---- the threads ---- */
@@ -180,7 +212,7 @@ static void unqueue_pipe(fhir_hash_pipe_t *pipe)
 /* After `awaited` the caller goes on, and queues the pipe again. */
 static void hash_pipe(fhir_hashers_t *hashers, fhir_hash_pipe_t *pipe)
 {
-    while (has_full(pipe) && !pipe->busy && !pipe->awaited) {
+    while (pipe->first && !pipe->busy && !pipe->awaited) {
         hash_first(hashers, pipe);
         apr_thread_cond_broadcast(hashers->done);
     }
@@ -194,12 +226,11 @@ static void *run_hasher(void *data)
 #endif
     lock(hashers);
     while (!hashers->ending) {
-        if (APR_RING_EMPTY(&hashers->queue, fhir_hash_pipe_t, link)) {
-            apr_thread_cond_wait(hashers->work, hashers->mutex);
-        } else {
-            fhir_hash_pipe_t *pipe = APR_RING_FIRST(&hashers->queue);
-            unqueue_pipe(pipe);
+        fhir_hash_pipe_t *pipe = take_pipe(hashers);
+        if (pipe) {
             hash_pipe(hashers, pipe);
+        } else {
+            apr_thread_cond_wait(hashers->work, hashers->mutex);
         }
     }
     unlock(hashers);
@@ -267,8 +298,6 @@ fhir_error_t *fhir_hashers_create(fhir_hashers_t **hashers, apr_pool_t *pool)
     if (status != APR_SUCCESS) {
         return fhir_error_create(pool, FHIR_ERROR_INTERNAL, status, "The server could not start.", "hashing threads");
     }
-    APR_RING_INIT(&made->queue, fhir_hash_pipe_t, link);
-    APR_RING_INIT(&made->reserve, block_t, link);
     made->threads_wanted = processors < 1 ? 1 : processors > THREADS_MAX ? THREADS_MAX : (int)processors;
     /* Before the mutex and the reserve go. */
     apr_pool_pre_cleanup_register(pool, made, join_threads);
@@ -283,8 +312,6 @@ fhir_error_t *fhir_hash_pipe_create(fhir_hash_pipe_t **pipe, fhir_hashers_t *has
 {
     fhir_hash_pipe_t *made = apr_pcalloc(pool, sizeof(*made));
     FHIR_TRY(fhir_digest_create(&made->digest, digest_kinds, pool));
-    APR_RING_INIT(&made->full, block_t, link);
-    APR_RING_INIT(&made->hashed, block_t, link);
     made->hashers = hashers;
     made->pool = pool;
     made->room = expected_length >= 0 && expected_length < (apr_off_t)FHIR_HASH_BLOCK ? (apr_size_t)expected_length
@@ -299,11 +326,11 @@ static block_t *next_shared_block(fhir_hashers_t *hashers, fhir_hash_pipe_t *pip
 {
     block_t *block;
     lock(hashers);
-    block = take_first(&pipe->hashed);
+    block = pop(&pipe->hashed);
     block = block ? block : borrow(hashers);
     while (!block) {
         hash_one_more(hashers, pipe);
-        block = take_first(&pipe->hashed);
+        block = pop(&pipe->hashed);
     }
     give_back(hashers, &pipe->hashed);
     unlock(hashers);
@@ -316,14 +343,14 @@ static block_t *next_block(fhir_hash_pipe_t *pipe)
         pipe->has_own = 1;
         return new_block(pipe->room, pipe->pool);
     }
-    return pipe->threaded ? next_shared_block(pipe->hashers, pipe) : take_first(&pipe->hashed);
+    return pipe->threaded ? next_shared_block(pipe->hashers, pipe) : pop(&pipe->hashed);
 }
 
 static void submit_block(fhir_hash_pipe_t *pipe, block_t *block)
 {
     fhir_hashers_t *hashers = pipe->hashers;
     lock(hashers);
-    APR_RING_INSERT_TAIL(&pipe->full, block, block_t, link);
+    append(pipe, block);
     if (!pipe->queued && !pipe->busy) {
         queue_pipe(hashers, pipe);
     }
@@ -340,7 +367,7 @@ static void hash_block(fhir_hash_pipe_t *pipe, block_t *block)
         return;
     }
     fhir_digest_update(pipe->digest, block->bytes, block->length);
-    keep(&pipe->hashed, block);
+    push(&pipe->hashed, block);
     pipe->inlined += pipe->inlined < INLINE_UP_TO ? block->length : 0;
 }
 
@@ -396,12 +423,12 @@ void fhir_hash_pipe_stop(fhir_hash_pipe_t *pipe)
         return;
     }
     lock(hashers);
-    unqueue_pipe(pipe);
+    unqueue_pipe(hashers, pipe);
     await_thread(hashers, pipe);
     if (pipe->filling) {
-        keep(&pipe->hashed, pipe->filling);
+        push(&pipe->hashed, pipe->filling);
     }
-    give_back(hashers, &pipe->full);
+    give_back(hashers, &pipe->first);
     give_back(hashers, &pipe->hashed);
     unlock(hashers);
     pipe->filling = NULL;
@@ -411,7 +438,7 @@ void fhir_hash_pipe_stop(fhir_hash_pipe_t *pipe)
 static void hash_all(fhir_hash_pipe_t *pipe)
 {
     lock(pipe->hashers);
-    while (has_full(pipe) || pipe->busy) {
+    while (pipe->first || pipe->busy) {
         hash_one_more(pipe->hashers, pipe);
     }
     unlock(pipe->hashers);

@@ -34,7 +34,6 @@ FhirBinaryStoragePlugin filesystem {httpd.BUILD}/fhir_storage_filesystem.so
 FhirBinaryStoragePlugin faulty {httpd.BUILD}/fhir_storage_faulty.so
 FhirBinaryStore a filesystem path={self.directories['a']} sync=off
 FhirBinaryStore b filesystem path={self.directories['b']} sync=off
-FhirBinaryDefaultStore b
 {more}
 """)
 

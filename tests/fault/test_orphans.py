@@ -6,12 +6,12 @@ import time
 import uuid
 
 import pytest
-from test_move import httpd, postgres, site  # noqa: F401
+from move_site import httpd
 
 OLD = ("--older-than", "0s")
 
 
-def faulty(site, rules):  # noqa: F811
+def faulty(site, rules):
     """The store `a` answers as `rules` say."""
     lines = [f"FhirBinaryStore disk filesystem path={site.directories['a']} sync=off" if "Store a " in line else line
              for line in site.configuration.read_text().splitlines()]
@@ -20,7 +20,7 @@ def faulty(site, rules):  # noqa: F811
     site.configuration.write_text("\n".join(lines) + "\n")
 
 
-def pending(site, data=b"left over", age="2 days", store="a"):  # noqa: F811
+def pending(site, data=b"left over", age="2 days", store="a"):
     """As an upload leaves it that was not finished."""
     key = uuid.uuid4().hex
     path = site.path(store, key)
@@ -31,13 +31,13 @@ def pending(site, data=b"left over", age="2 days", store="a"):  # noqa: F811
     return key
 
 
-def commits(site, key):  # noqa: F811
+def commits(site, key):
     """May its upload, which still runs, make a version of it?"""
     return bool(site.sql(f"UPDATE fhir_binary.object SET size = 9, sha256 = '\\x{'00' * 32}', sha1 = '\\x{'00' * 20}', "
                          f"committed_at = now() WHERE object_key = '{key}' RETURNING 1"))
 
 
-def is_cleared(site, key):  # noqa: F811
+def is_cleared(site, key):
     """Once the store works again."""
     site.configure()
     site.leases_end()
@@ -47,7 +47,7 @@ def is_cleared(site, key):  # noqa: F811
     assert site.run("store", "orphans", *OLD) == 0, site.out + site.err
 
 
-def test_removed_but_the_answer_is_lost(site):  # noqa: F811
+def test_removed_but_the_answer_is_lost(site):
     faulty(site, "lose=remove:1:unavailable")
     key = pending(site)
     assert site.run("store", "orphans", "--remove") == 3, site.out + site.err
@@ -56,7 +56,7 @@ def test_removed_but_the_answer_is_lost(site):  # noqa: F811
     is_cleared(site, key)
 
 
-def test_killed_while_it_removes(site):  # noqa: F811
+def test_killed_while_it_removes(site):
     faulty(site, "delay=remove:*:60000")
     key = pending(site)
     running = site.begin("store", "orphans", "--remove")
@@ -69,7 +69,7 @@ def test_killed_while_it_removes(site):  # noqa: F811
     is_cleared(site, key)
 
 
-def test_what_the_store_can_not_remove_remains(site):  # noqa: F811
+def test_what_the_store_can_not_remove_remains(site):
     faulty(site, "fail=remove:*:denied")
     key = pending(site)
     assert site.run("store", "orphans", "--remove") == 3, site.out + site.err
@@ -80,7 +80,7 @@ def test_what_the_store_can_not_remove_remains(site):  # noqa: F811
     is_cleared(site, key)
 
 
-def test_a_locator_that_the_store_never_gave(site):  # noqa: F811
+def test_a_locator_that_the_store_never_gave(site):
     key = uuid.uuid4().hex
     site.sql("INSERT INTO fhir_binary.object (object_key, project_id, store, locator, created_at) VALUES "
              f"('{key}', '{uuid.uuid4()}', 'a', '../elsewhere', now() - interval '2 days')")
@@ -89,7 +89,7 @@ def test_a_locator_that_the_store_never_gave(site):  # noqa: F811
     assert site.rows() == {}
 
 
-def unfinished(site, age=100_000, key=None):  # noqa: F811
+def unfinished(site, age=100_000, key=None):
     key = key or uuid.uuid4().hex
     path = site.directories["a"] / "tmp" / key
     path.parent.mkdir(exist_ok=True)
@@ -98,7 +98,7 @@ def unfinished(site, age=100_000, key=None):  # noqa: F811
     return path
 
 
-def unknown(site, age=100_000):  # noqa: F811
+def unknown(site, age=100_000):
     key = uuid.uuid4().hex
     path = site.path("a", key)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -107,7 +107,7 @@ def unknown(site, age=100_000):  # noqa: F811
     return key
 
 
-def test_one_place_with_two_names(site):  # noqa: F811
+def test_one_place_with_two_names(site):
     """The upload under the one name is not what the other name's clean-up may take."""
     site.configuration.write_text(site.configuration.read_text().replace(f"path={site.directories['b']}",
                                                                          f"path={site.directories['a']}"))
@@ -120,7 +120,7 @@ def test_one_place_with_two_names(site):  # noqa: F811
     assert "elsewhere" in site.out and at_work.exists(), site.out
 
 
-def test_stored_since_the_listing(site):  # noqa: F811
+def test_stored_since_the_listing(site):
     """What was unfinished when it was listed, and is an object of another database now."""
     site.run("store", "orphans")
     faulty(site, "delay=stat:1:6000")
@@ -135,7 +135,7 @@ def test_stored_since_the_listing(site):  # noqa: F811
     assert whole.exists()
 
 
-def test_a_direct_upload_that_was_left_alone(site):  # noqa: F811
+def test_a_direct_upload_that_was_left_alone(site):
     """Given up, so its object's row is gone; then the store refused 20 times to remove it."""
     site.fill(3)
     key = unknown(site)
@@ -151,7 +151,7 @@ def test_a_direct_upload_that_was_left_alone(site):  # noqa: F811
     site.check()
 
 
-def test_copies_do_not_count_for_what_remains(site):  # noqa: F811
+def test_copies_do_not_count_for_what_remains(site):
     """One is kept and one swept: there is something left."""
     site.fill(3)
     kept, swept = unknown(site), unknown(site)
@@ -169,7 +169,7 @@ def test_copies_do_not_count_for_what_remains(site):  # noqa: F811
     site.check()
 
 
-def test_what_the_wrong_database_does_not_know_is_told(site):  # noqa: F811
+def test_what_the_wrong_database_does_not_know_is_told(site):
     keys = [unknown(site) for _ in range(11)]
     os.utime(unfinished(site), (1e9, 1e9))
     assert site.run("store", "orphans", "--remove", "--unknown") == 3, site.out + site.err
@@ -178,7 +178,7 @@ def test_what_the_wrong_database_does_not_know_is_told(site):  # noqa: F811
     assert site.files()["a"] == 12
 
 
-def test_one_damaged_object_does_not_end_it(site):  # noqa: F811
+def test_one_damaged_object_does_not_end_it(site):
     faulty(site, "fail=stat:1:corrupt")
     damaged, other = pending(site, age="3 days"), pending(site)
     assert site.run("store", "orphans") == 3
@@ -187,7 +187,7 @@ def test_one_damaged_object_does_not_end_it(site):  # noqa: F811
     assert site.rows() == {} and not site.path("a", damaged).exists()
 
 
-def test_the_age_is_the_databases(site, tmp_path):  # noqa: F811
+def test_the_age_is_the_databases(site, tmp_path):
     """A host whose clock is a day ahead must not take away what was begun a minute ago."""
     ahead = tmp_path / "ahead.c"
     ahead.write_text("""#define _GNU_SOURCE
@@ -213,6 +213,6 @@ int gettimeofday(struct timeval *now, void *zone)
 
 
 @pytest.mark.parametrize("age, code", [("36500d", 0), ("36501d", 2), ("99999999d", 2)])
-def test_an_age_has_an_end(site, age, code):  # noqa: F811
+def test_an_age_has_an_end(site, age, code):
     assert site.run("store", "orphans", "--older-than", age) == code
     assert not code or "--older-than is a time" in site.err and "at most 36500d" in site.err, site.err
