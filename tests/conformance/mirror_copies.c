@@ -304,6 +304,7 @@ static void cancelled_and_late(void)
         object = stored(2 * CHUNK, 1);
         unlink(copy_of(&object, 1));
         reopen("both", i / 2 ? NULL : faults[0], i / 2 ? faults[1] : NULL);
+        memset(&told, 0, sizeof(told));
         start = apr_time_now();
         end = start + apr_time_from_msec(300);
         if (i % 2) {
