@@ -525,12 +525,6 @@ static void test_two_objects_are_not_mixed(void)
         CU_ASSERT_STRING_EQUAL(text, "0123");
         end_script();
     }
-    begin_script();
-    endpoint.linger = 50;
-    expect("GET ", "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n0123"); /* no ETag: nothing goes on */
-    open_store(NULL, NULL);
-    FHIR_ASSERT_ERROR(FHIR_ERROR_CORRUPT, read_all(&text, 0, -1));
-    end_script();
 }
 
 static void test_wrong_ranges_are_refused(void)
