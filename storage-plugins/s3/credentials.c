@@ -87,10 +87,22 @@ static fhir_error_t *not_found(const char *source, apr_pool_t *pool)
                              source ? " in the source " : "", source ? source : "");
 }
 
+/* Else nobody would notice that the keys are others than those which he wrote. */
+static fhir_error_t *refuse_unused(const char *source, const char *file, const char *profile, apr_pool_t *pool)
+{
+    if (!source || !strcmp(source, "file") || (!file && !profile)) {
+        return NULL;
+    }
+    return fhir_error_public(pool, FHIR_ERROR_INVALID,
+                             "credentials=%s takes its keys from elsewhere than %s=. Leave one of the two out.", source,
+                             file ? "credentials_file" : "profile");
+}
+
 static fhir_error_t *configure_any(s3_credential_config_t *config, const char *source, const char *file,
                                    const char *profile, const char *endpoint_override, apr_pool_t *pool)
 {
     int found = 0;
+    FHIR_TRY(refuse_unused(source, file, profile, pool));
     if (source ? !strcmp(source, "file") : file != NULL) {
         return configure_file(config, file, profile, pool);
     }

@@ -254,7 +254,10 @@ static void test_order(void)
     FHIR_ASSERT_OK(s3_credentials_open(&source, config, pool));
     keys_are("IDF", "hushF", NULL);
     s3_credentials_close(source);
-    FHIR_ASSERT_OK(s3_credentials_configure(&config, "environment", file_path, NULL, NULL, pool));
+    FHIR_ASSERT_ERROR(FHIR_ERROR_INVALID,
+                      s3_credentials_configure(&config, "environment", file_path, NULL, NULL, pool));
+    FHIR_ASSERT_ERROR(FHIR_ERROR_INVALID, s3_credentials_configure(&config, "instance", NULL, "nightly", NULL, pool));
+    FHIR_ASSERT_OK(s3_credentials_configure(&config, "environment", NULL, NULL, NULL, pool));
     FHIR_ASSERT_OK(s3_credentials_open(&source, config, pool));
     keys_are("IDE", "hushE", "tokenE");
     s3_credentials_close(source);
