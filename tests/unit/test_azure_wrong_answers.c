@@ -19,8 +19,10 @@ static const fhir_storage_plugin_t *plugin;
 static fhir_store_t *store;
 static fhir_store_call_t call;
 
-#define OK_HEAD "HTTP/1.1 200 OK\r\nETag: \"0x1\"\r\n"
-#define EMPTY "Content-Length: 0\r\n\r\n"
+/* Each connection serves one request: nobody may take it for one that stays. */
+#define CLOSE "Connection: close\r\n"
+#define OK_HEAD "HTTP/1.1 200 OK\r\n" CLOSE "ETag: \"0x1\"\r\n"
+#define EMPTY CLOSE "Content-Length: 0\r\n\r\n"
 #define CREATED "HTTP/1.1 201 Created\r\nETag: \"0x1\"\r\n" EMPTY
 #define REFUSAL(status, code) "HTTP/1.1 " status "\r\nx-ms-error-code: " code "\r\n" EMPTY
 #define NOT_THERE REFUSAL("404 Not Found", "BlobNotFound")
@@ -100,9 +102,9 @@ static void fails(fhir_error_code_t code, apr_size_t length)
 /* ---- writing ---- */
 
 static const char *const of_somebody_else[] = {
-    "HTTP/1.1 200 OK\r\nContent-Length: 24\r\n\r\n<html>Maintenance</html>",
+    "HTTP/1.1 200 OK\r\n" CLOSE "Content-Length: 24\r\n\r\n<html>Maintenance</html>",
     ACCEPTED,
-    "HTTP/1.1 204 No Content\r\n\r\n",
+    "HTTP/1.1 204 No Content\r\n" CLOSE "\r\n",
 };
 
 /* A proxy that says 2xx to everything has stored nothing. */
