@@ -8,10 +8,10 @@
 
 #define THREADS 16
 
-/* The clock of this program: lives of minutes pass at once. */
+/* The clock of this program, in which lives of minutes pass at once. Hidden, for libapr waits by its own. */
 static _Atomic apr_interval_time_t ahead;
 
-apr_time_t apr_time_now(void)
+__attribute__((visibility("hidden"))) apr_time_t apr_time_now(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
