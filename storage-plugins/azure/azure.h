@@ -137,6 +137,10 @@ fhir_error_t *azure_authorize(fhir_http_request_t *http, const char **token, fhi
  * are tried again. */
 fhir_error_t *azure_call(fhir_http_response_t *response, fhir_store_t *store, const azure_request_t *request,
                          apr_size_t limit, int repeatable, const fhir_store_call_t *call) FHIR_MUST_CHECK;
+/* What stores something is answered with 201. Whoever stands in for the store (a proxy, a page about maintenance) may
+ * say 2xx, too. */
+fhir_error_t *azure_check_created(const fhir_http_response_t *response, const azure_request_t *request,
+                                  apr_pool_t *pool) FHIR_MUST_CHECK;
 /* A copy whose deadline is at most the request timeout away. */
 fhir_store_call_t azure_bounded(const fhir_store_t *store, const fhir_store_call_t *call);
 /* For cleaning up: no cancellation, and always some seconds. */

@@ -80,6 +80,7 @@ fhir_error_t *azure_check_received(azure_block_t *block, fhir_writer_t *writer, 
         azure_renewed_forget(writer->store->token, block->token);
     }
     FHIR_TRY(azure_status_error(response, &block->request, pool));
+    FHIR_TRY(azure_check_created(response, &block->request, pool));
     if (block->remaining > 0) {
         return fhir_error_create(pool, FHIR_ERROR_CORRUPT, APR_EGENERAL, "The upload was interrupted; send it again.",
                                  "%s: answered before its end", block->request.operation);
@@ -226,6 +227,7 @@ fhir_error_t *azure_put_gathered(fhir_writer_t *writer, const fhir_store_call_t 
             azure_crc64_text(azure_crc64(writer->store->crc64, 0, writer->buffer, writer->buffered), pool));
         request.body = writer->buffer;
         error = azure_call(&response, writer->store, &request, AZURE_ANSWER_MAX, 1, &inner);
+        error = error ? error : azure_check_created(&response, &request, pool);
     }
     error = error ? azure_copy_error(error, call->result_pool) : NULL;
     apr_pool_destroy(pool);

@@ -48,7 +48,8 @@ static fhir_error_t *put_blob(fhir_http_response_t *response, const fhir_writer_
     azure_describe_blob(&request, writer);
     request.body = body;
     request.length = (apr_off_t)writer->buffered;
-    return azure_call(response, writer->store, &request, AZURE_ANSWER_MAX, 0, call);
+    FHIR_TRY(azure_call(response, writer->store, &request, AZURE_ANSWER_MAX, 0, call));
+    return azure_check_created(response, &request, call->result_pool);
 }
 
 /* ---- the block list: up to 3 MiB, made while it is sent ---- */
@@ -106,7 +107,8 @@ static fhir_error_t *put_block_list(fhir_http_response_t *response, const fhir_w
     if (response->status == 401 && token) {
         azure_renewed_forget(store->token, token);
     }
-    return azure_status_error(response, &request, call.result_pool);
+    FHIR_TRY(azure_status_error(response, &request, call.result_pool));
+    return azure_check_created(response, &request, call.result_pool);
 }
 
 /* ---- commit ---- */
@@ -127,6 +129,19 @@ static fhir_error_t *look_whose(fhir_http_response_t *response, const fhir_write
     return id && !strcmp(id, writer->id) ? NULL : fhir_plugin_exists(call->result_pool);
 }
 
+/* What is there is ours. A request that was cut off on its way must not count as stored. */
+static fhir_error_t *check_kept(const fhir_http_response_t *response, fhir_writer_t *writer, apr_pool_t *pool)
+{
+    if (response->content_length == writer->length) {
+        return NULL;
+    }
+    writer->state = AZURE_WRITER_UNCERTAIN; /* abort takes it away */
+    return fhir_error_create(pool, FHIR_ERROR_CORRUPT, APR_EGENERAL,
+                             "The content was damaged on its way to the store; send it again.",
+                             "the store says that it kept %" APR_OFF_T_FMT " of %" APR_OFF_T_FMT " bytes",
+                             response->content_length, writer->length);
+}
+
 /* After an attempt that failed: settles what it left. *again: nothing is there, and another attempt may succeed. EXISTS
  * may come of our own blob: the transport sends a request twice that an old connection lost. */
 static fhir_error_t *settle(int *again, fhir_http_response_t *response, fhir_writer_t *writer, fhir_error_t *error,
@@ -134,6 +149,7 @@ static fhir_error_t *settle(int *again, fhir_http_response_t *response, fhir_wri
 {
     int uncertain = writer->state == AZURE_WRITER_UNCERTAIN;
     int interrupted = !strcmp(azure_code(response), "InvalidBlockList");
+    int impostor = response->status / 100 == 2;
     fhir_error_t *seen;
     *again = 0;
     if (!uncertain && is_refusal(response) && !interrupted && error->code != FHIR_ERROR_EXISTS) {
@@ -144,8 +160,11 @@ static fhir_error_t *settle(int *again, fhir_http_response_t *response, fhir_wri
         writer->state = AZURE_WRITER_UNCERTAIN;
     }
     seen = look_whose(response, writer, call);
-    if (!seen || seen->code == FHIR_ERROR_EXISTS) {
-        return seen;
+    if (!seen) {
+        return check_kept(response, writer, call->result_pool);
+    }
+    if (seen->code == FHIR_ERROR_EXISTS) { /* what says 2xx to everything knows of no blob */
+        return impostor ? error : seen;
     }
     if (seen->code != FHIR_ERROR_NOT_FOUND) { /* abort asks once more */
         writer->state = AZURE_WRITER_UNCERTAIN;

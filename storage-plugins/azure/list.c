@@ -130,11 +130,20 @@ static const apr_xml_elem *child(const apr_xml_elem *parent, const char *name)
 
 static const char *text_of(const apr_xml_elem *element, apr_pool_t *pool)
 {
-    const apr_text *part = element ? element->first_cdata.first : NULL;
-    const char *text = "";
-    for (; part; part = part->next) {
-        text = apr_pstrcat(pool, text, part->text, NULL);
+    const apr_text *part;
+    apr_size_t length = 0;
+    char *text;
+    for (part = element ? element->first_cdata.first : NULL; part; part = part->next) {
+        length += strlen(part->text);
     }
+    text = apr_palloc(pool, length + 1);
+    length = 0;
+    for (part = element ? element->first_cdata.first : NULL; part; part = part->next) {
+        apr_size_t piece = strlen(part->text);
+        memcpy(text + length, part->text, piece);
+        length += piece;
+    }
+    text[length] = '\0';
     return text;
 }
 
@@ -166,16 +175,35 @@ static fhir_error_t *request_names(const apr_xml_elem **root, fhir_http_response
     return NULL;
 }
 
+/* Where the next page begins; *marker "": there is none. Must be another place than `before`. */
+static fhir_error_t *next_marker(const char **marker, const apr_xml_elem *root, const char *before, apr_pool_t *pool)
+{
+    *marker = text_of(child(root, "NextMarker"), pool);
+    if (strlen(*marker) > MARKER_MAX) {
+        return malformed(pool);
+    }
+    return !**marker || strcmp(*marker, before)
+               ? NULL
+               : fhir_error_create(pool, FHIR_ERROR_INTERNAL, APR_EGENERAL,
+                                   "The store failed unexpectedly. Tell the operator of this server.",
+                                   "List Blobs: the listing does not go on: a page says that the next one is itself");
+}
+
+/* A page may be empty, and not the last one. */
 fhir_error_t *azure_is_listed(int *listed, fhir_store_t *store, const char *locator, const fhir_store_call_t *call)
 {
     const char *name = apr_pstrcat(call->result_pool, store->config->prefix, locator, NULL);
-    const apr_xml_elem *root;
-    const apr_xml_elem *blob;
-    fhir_http_response_t response;
+    const char *marker = "";
     *listed = 0;
-    FHIR_TRY(request_names(&root, &response, store, name, "", 1, call));
-    blob = child(child(root, "Blobs"), "Blob");
-    *listed = blob && !strcmp(text_of(child(blob, "Name"), call->result_pool), name);
+    do {
+        const apr_xml_elem *root;
+        const apr_xml_elem *blob;
+        fhir_http_response_t response;
+        FHIR_TRY(request_names(&root, &response, store, name, marker, 1, call));
+        blob = child(child(root, "Blobs"), "Blob");
+        *listed = blob && !strcmp(text_of(child(blob, "Name"), call->result_pool), name);
+        FHIR_TRY(next_marker(&marker, root, marker, call->result_pool));
+    } while (!*listed && *marker);
     return NULL;
 }
 
@@ -262,9 +290,9 @@ static fhir_error_t *list_once(int *more, listing_t *listing, fhir_http_response
         return azure_copy_error(error, listing->call->result_pool);
     }
     FHIR_TRY(give_answer(listing, root, pool));
-    marker = text_of(child(root, "NextMarker"), pool);
-    if (strlen(marker) > MARKER_MAX) {
-        return malformed(listing->call->result_pool);
+    error = next_marker(&marker, root, position->marker, pool);
+    if (error) {
+        return azure_copy_error(error, listing->call->result_pool);
     }
     *more = 1;
     if (listing->cut) {

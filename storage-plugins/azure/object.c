@@ -95,7 +95,8 @@ static fhir_error_t *put_empty_list(fhir_http_response_t *response, fhir_store_t
     azure_add_write_headers(&request, store->config);
     request.body = empty_list;
     request.length = sizeof(empty_list) - 1;
-    return azure_call(response, store, &request, AZURE_ANSWER_MAX, 1, call);
+    FHIR_TRY(azure_call(response, store, &request, AZURE_ANSWER_MAX, 1, call));
+    return azure_check_created(response, &request, call->result_pool);
 }
 
 /* Azure deletes nothing that was never committed, and keeps such blocks for a week. But a block list takes all blocks

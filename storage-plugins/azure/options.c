@@ -160,6 +160,21 @@ static int is_local(const char *url)
     return 0;
 }
 
+/* Of host[:port][/path]. */
+static fhir_error_t *check_port(const char *host, const char *option, apr_pool_t *pool)
+{
+    const char *end = strchr(host, '/');
+    const char *authority = apr_pstrmemdup(pool, host, end ? (apr_size_t)(end - host) : strlen(host));
+    const char *colon = strrchr(authority, ':');
+    if (!colon || strchr(colon, ']')) {
+        return NULL;
+    }
+    if (consists_of(colon + 1, DIGITS, 1, 5) && apr_atoi64(colon + 1) >= 1 && apr_atoi64(colon + 1) <= 65535) {
+        return NULL;
+    }
+    return invalid(pool, "%s= has a port that is no number from 1 to 65535.", option);
+}
+
 /* scheme://host[:port][/path], nothing else. *url loses slashes at its end. */
 static fhir_error_t *check_url(const char **url, const char *option, apr_pool_t *pool)
 {
@@ -178,7 +193,7 @@ static fhir_error_t *check_url(const char **url, const char *option, apr_pool_t 
         return invalid(pool, "%s=%s is not a URL such as https://name.blob.core.windows.net.", option,
                        fhir_plugin_shown_url(*url));
     }
-    return NULL;
+    return check_port(host, option, pool);
 }
 
 const char *azure_path_of(const char *url)
@@ -352,18 +367,30 @@ static fhir_error_t *find_identity_endpoint(fhir_store_config_t *config, apr_poo
     return check_url(&config->identity_endpoint, "identity_endpoint", pool);
 }
 
+/* Else nobody would notice that the store is used with other credentials than those which he wrote. */
+static fhir_error_t *refuse_unused(const char *kind, const char *option, const char *value, apr_pool_t *pool)
+{
+    return value ? invalid(pool, "%s= is not used with credentials=%s. Leave it out, or choose other credentials=.",
+                           option, kind)
+                 : NULL;
+}
+
 static fhir_error_t *check_credentials(fhir_store_config_t *config, const words_t *words, apr_pool_t *pool)
 {
     const char *kind = words->credentials ? words->credentials : "shared_key";
     if (!strcmp(kind, "shared_key")) {
+        FHIR_TRY(refuse_unused(kind, "client_secret_file", words->client_secret_file, pool));
         config->credentials = AZURE_SHARED_KEY;
         return read_account_key(config, words, pool);
     }
     if (!strcmp(kind, "client_secret")) {
+        FHIR_TRY(refuse_unused(kind, "account_key_file", words->account_key_file, pool));
         config->credentials = AZURE_CLIENT_SECRET;
         return read_client_secret(config, words, pool);
     }
     if (!strcmp(kind, "managed_identity")) {
+        FHIR_TRY(refuse_unused(kind, "account_key_file", words->account_key_file, pool));
+        FHIR_TRY(refuse_unused(kind, "client_secret_file", words->client_secret_file, pool));
         config->credentials = AZURE_MANAGED_IDENTITY;
         return find_identity_endpoint(config, pool);
     }

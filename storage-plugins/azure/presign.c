@@ -54,7 +54,8 @@ static fhir_error_t *parse_key(const char **value, const fhir_http_response_t *r
     return NULL;
 }
 
-static fhir_error_t *ask_for_key(const char **value, apr_time_t *expires, void *baton, const fhir_store_call_t *call)
+static fhir_error_t *ask_for_key(const char **value, apr_time_t *expires, void *baton, int once,
+                                 const fhir_store_call_t *call)
 {
     fhir_store_t *store = baton;
     apr_pool_t *pool = call->result_pool;
@@ -69,7 +70,7 @@ static fhir_error_t *ask_for_key(const char **value, apr_time_t *expires, void *
     azure_add_parameter(&request, "comp", "userdelegationkey");
     request.body = body;
     request.length = (apr_off_t)strlen(body);
-    FHIR_TRY(azure_call(&response, store, &request, AZURE_ANSWER_MAX, 1, call));
+    FHIR_TRY(azure_call(&response, store, &request, AZURE_ANSWER_MAX, !once, call));
     FHIR_TRY(parse_key(value, &response, pool));
     *expires = now + KEY_LIFETIME;
     return NULL;

@@ -227,7 +227,7 @@ static fhir_error_t *replaced(apr_pool_t *pool)
 static int is_same(const fhir_reader_t *reader, const fhir_http_response_t *response, apr_off_t size)
 {
     const char *etag = apr_table_get(response->headers, "ETag");
-    return size == reader->size && (!etag || !strcmp(etag, reader->etag));
+    return size == reader->size && etag && !strcmp(etag, reader->etag);
 }
 
 /* Another request for the bytes that are missing. */
@@ -237,7 +237,11 @@ static fhir_error_t *resume(fhir_reader_t *reader, const fhir_store_call_t *call
     apr_off_t first;
     apr_off_t count;
     apr_off_t size;
-    fhir_error_t *error = get(&response, reader, reader->offset, reader->remaining, call);
+    fhir_error_t *error;
+    if (!reader->etag) { /* nobody could tell whether it is the same blob */
+        return fhir_plugin_short_object(call->result_pool, reader->remaining);
+    }
+    error = get(&response, reader, reader->offset, reader->remaining, call);
     if (error && error->code == FHIR_ERROR_EXISTS) { /* If-Match: it is another blob now */
         return replaced(call->result_pool);
     }

@@ -11,6 +11,8 @@
 #define MARGIN apr_time_from_sec(10)
 #define WAIT apr_time_from_msec(200)
 #define PAUSE_AFTER_FAILURE apr_time_from_sec(30)
+/* While the old value is good: the request has no part in the renewal. */
+#define RENEW_TIME apr_time_from_sec(2)
 
 struct azure_renewed_t {
     azure_renew_fn renew;
@@ -81,18 +83,31 @@ static void keep(azure_renewed_t *renewed, const char *value, apr_time_t expires
     renewed->renew_at = expires - (renewed->early < half ? renewed->early : half);
 }
 
+/* Who has a good value must not wait long for another: an endpoint that hangs would take all the time of his request.
+ */
+static fhir_store_call_t hurried(const fhir_store_call_t *call)
+{
+    fhir_store_call_t hurry = *call;
+    apr_time_t now = apr_time_now();
+    apr_interval_time_t half = call->deadline ? (call->deadline - now) / 2 : RENEW_TIME;
+    hurry.deadline = now + (half < RENEW_TIME ? half : RENEW_TIME);
+    return hurry;
+}
+
 /* Called and returns with the lock held; asks without it. */
 static fhir_error_t *renew(azure_renewed_t *renewed, const fhir_store_call_t *call)
 {
     const char *value = NULL;
     apr_time_t expires = 0;
+    int once = usable(renewed, apr_time_now());
+    fhir_store_call_t limited = once ? hurried(call) : *call;
     fhir_error_t *error;
     renewed->renewing = 1;
     apr_thread_mutex_unlock(renewed->lock);
-    error = renewed->renew(&value, &expires, renewed->baton, call);
+    error = renewed->renew(&value, &expires, renewed->baton, once, &limited);
     apr_thread_mutex_lock(renewed->lock);
     renewed->renewing = 0;
-    if (error && (error->code == FHIR_ERROR_CANCELLED || error->code == FHIR_ERROR_TIMEOUT)) {
+    if (error && (error->code == FHIR_ERROR_CANCELLED || (error->code == FHIR_ERROR_TIMEOUT && !once))) {
         renewed->renew_at = 0; /* that was about one request: the next one tries */
     } else if (error) {
         renewed->failures++;

@@ -7,8 +7,9 @@
 
 typedef struct azure_renewed_t azure_renewed_t;
 
-/* Fetches a new value; both results in call->result_pool. */
-typedef fhir_error_t *(*azure_renew_fn)(const char **value, apr_time_t *expires, void *baton,
+/* Fetches a new value; both results in call->result_pool. `once`: the old value is good still, so nothing is repeated.
+ */
+typedef fhir_error_t *(*azure_renew_fn)(const char **value, apr_time_t *expires, void *baton, int once,
                                         const fhir_store_call_t *call);
 
 /* `early`: so long before the end it is renewed, or when half of its time is over if that is later. */

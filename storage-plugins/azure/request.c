@@ -89,6 +89,18 @@ fhir_error_t *azure_authorize(fhir_http_request_t *http, const char **token, fhi
     return NULL;
 }
 
+fhir_error_t *azure_check_created(const fhir_http_response_t *response, const azure_request_t *request,
+                                  apr_pool_t *pool)
+{
+    return response->status == 201
+               ? NULL
+               : fhir_error_create(pool, FHIR_ERROR_UNAVAILABLE, APR_EGENERAL,
+                                   "The store is overloaded or unreachable; try again.",
+                                   "%s: status %d is not how Azure answers: look at endpoint=, and at what is between "
+                                   "this host and the store",
+                                   request->operation, response->status);
+}
+
 /* One attempt. 401 with a token says that nothing was done: once more with another one. *sent: 0 if the token could not
  * be had; that was tried often enough. */
 static fhir_error_t *attempt_call(fhir_http_response_t *response, int *sent, fhir_store_t *store,

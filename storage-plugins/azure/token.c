@@ -85,7 +85,7 @@ static fhir_error_t *refused(const fhir_http_response_t *response, apr_pool_t *p
     return error;
 }
 
-static fhir_error_t *ask(const char **token, apr_time_t *expires, fhir_store_t *store,
+static fhir_error_t *ask(const char **token, apr_time_t *expires, fhir_store_t *store, int once,
                          const fhir_http_request_t *request, const fhir_store_call_t *call)
 {
     int attempt = 0;
@@ -98,7 +98,7 @@ static fhir_error_t *ask(const char **token, apr_time_t *expires, fhir_store_t *
             return parse_token(token, expires, &response, asked, call->result_pool);
         }
         error = error ? error : refused(&response, call->result_pool);
-        if (!fhir_http_try_again(&attempt, error, call)) {
+        if (once || !fhir_http_try_again(&attempt, error, call)) {
             return error;
         }
     }
@@ -111,7 +111,7 @@ static void add(apr_array_header_t *headers, const char *name, const char *value
     header->value = value;
 }
 
-static fhir_error_t *client_secret_token(const char **token, apr_time_t *expires, void *baton,
+static fhir_error_t *client_secret_token(const char **token, apr_time_t *expires, void *baton, int once,
                                          const fhir_store_call_t *call)
 {
     fhir_store_t *store = baton;
@@ -127,10 +127,10 @@ static fhir_error_t *client_secret_token(const char **token, apr_time_t *expires
     request.body_length = strlen(body);
     add(headers, "Content-Type", "application/x-www-form-urlencoded");
     add(headers, "Accept", "application/json");
-    return ask(token, expires, store, &request, call);
+    return ask(token, expires, store, once, &request, call);
 }
 
-static fhir_error_t *managed_identity_token(const char **token, apr_time_t *expires, void *baton,
+static fhir_error_t *managed_identity_token(const char **token, apr_time_t *expires, void *baton, int once,
                                             const fhir_store_call_t *call)
 {
     fhir_store_t *store = baton;
@@ -148,7 +148,7 @@ static fhir_error_t *managed_identity_token(const char **token, apr_time_t *expi
     } else {
         add(headers, "Metadata", "true");
     }
-    return ask(token, expires, store, &request, call);
+    return ask(token, expires, store, once, &request, call);
 }
 
 fhir_error_t *azure_token_open(fhir_store_t *store, apr_pool_t *pool)

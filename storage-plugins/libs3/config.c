@@ -33,6 +33,12 @@ static int contains(const char *text, const char *word)
     return 0;
 }
 
+static int is_port(const char *text)
+{
+    size_t digits = strspn(text, "0123456789");
+    return digits >= 1 && digits <= 5 && !text[digits] && apr_atoi64(text) >= 1 && apr_atoi64(text) <= 65535;
+}
+
 /* host[:port], perhaps with an IPv6 address in brackets, and nothing else. */
 static int is_host_and_port(const char *host)
 {
@@ -44,11 +50,11 @@ static int is_host_and_port(const char *host)
     if (host[0] == '[') {
         const char *end = strchr(host, ']');
         return end && strspn(host + 1, "0123456789abcdefABCDEF:.") == (size_t)(end - host - 1) &&
-               (!end[1] || (end[1] == ':' && end[2] && !end[2 + strspn(end + 2, "0123456789")]));
+               (!end[1] || (end[1] == ':' && is_port(end + 2)));
     }
     length = colon ? (size_t)(colon - host) : length;
     return strspn(host, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-") == length &&
-           (!colon || (colon[1] && !colon[1 + strspn(colon + 1, "0123456789")]));
+           (!colon || is_port(colon + 1));
 }
 
 static fhir_error_t *configure_endpoint(fhir_store_config_t *config, const char *endpoint, apr_pool_t *pool)

@@ -97,6 +97,18 @@ static fhir_error_t *hand_out(const page_t *page, fhir_list_entry_fn entry, void
     return error;
 }
 
+/* A page that is not the last one must end behind the place where it began, else we would be here for ever. (Of an
+ * empty page libs3 tells nothing.) */
+static fhir_error_t *check_progress(const page_t *page, apr_pool_t *pool)
+{
+    if (!page->truncated || !page->marker || strcmp(page->last, page->marker) > 0) {
+        return NULL;
+    }
+    return fhir_error_create(pool, FHIR_ERROR_UNSUPPORTED, APR_EGENERAL,
+                             "The store can't be listed. Tell the operator of this server.",
+                             "ListObjects: the listing does not go on: the server passes over marker");
+}
+
 fhir_error_t *libs3_list(const char **next, fhir_store_t *store, const char *cursor, int limit,
                          fhir_list_entry_fn entry, void *entry_baton, const fhir_store_call_t *call)
 {
@@ -113,6 +125,7 @@ fhir_error_t *libs3_list(const char **next, fhir_store_t *store, const char *cur
     /* A page of nothing but foreign objects is passed over. */
     do {
         FHIR_TRY(fetch_page(&page, store, call));
+        FHIR_TRY(check_progress(&page, call->result_pool));
         page.marker = apr_pstrdup(page.pool, page.last);
     } while (page.count == 0 && page.truncated && page.seen > 0);
     if (page.truncated && page.count > 0) {

@@ -106,6 +106,7 @@ static fhir_error_t *fetch_block(fhir_reader_t *reader, const fhir_store_call_t 
         }
     } while (error && fhir_http_try_again(&attempt, error, call));
     if (error) {
+        reader->start = 0; /* perhaps no request was begun: the block before this one was read to its end */
         reader->end = 0;
         return error;
     }

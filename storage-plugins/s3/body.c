@@ -23,7 +23,7 @@ fhir_error_t *s3_body_begin(s3_body_t *body, fhir_store_t *store, s3_operation_t
     FHIR_TRY(fhir_plugin_check_call(call));
     if (chunked) {
         operation->payload_sha256 = S3_STREAMING_PAYLOAD;
-        s3_add_header(operation, "content-encoding", "aws-chunked");
+        /* Without Content-Encoding: S3 does not need it, and other servers keep "aws-chunked" with the object. */
         s3_add_header(operation, "x-amz-decoded-content-length",
                       apr_psprintf(call->scratch_pool, "%" APR_OFF_T_FMT, length));
         sent = s3_chunked_length(length, S3_BLOCK);

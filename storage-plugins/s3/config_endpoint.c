@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #define AWS_DOMAIN ".amazonaws.com"
+#define AWS_DOMAIN_OF_CHINA ".amazonaws.com.cn"
 #define HOST_MAX 253
 
 static fhir_error_t *bad_endpoint(const char *option, const char *value, const char *why, apr_pool_t *pool)
@@ -98,11 +99,21 @@ static void compose_endpoint(s3_endpoint_t *endpoint, const parsed_endpoint_t *p
     }
 }
 
-static int is_amazon(const char *host)
+static int ends_with(const char *host, const char *domain)
 {
     size_t length = strlen(host);
-    size_t domain = strlen(AWS_DOMAIN);
-    return length > domain && !strcasecmp(host + length - domain, AWS_DOMAIN);
+    return length > strlen(domain) && !strcasecmp(host + length - strlen(domain), domain);
+}
+
+static int is_amazon(const char *host)
+{
+    return ends_with(host, AWS_DOMAIN) || ends_with(host, AWS_DOMAIN_OF_CHINA);
+}
+
+static const char *amazon_endpoint(const char *region, apr_pool_t *pool)
+{
+    const char *domain = !strncmp(region, "cn-", 3) ? AWS_DOMAIN_OF_CHINA : AWS_DOMAIN;
+    return apr_pstrcat(pool, "https://s3.", region, domain, NULL);
 }
 
 /* Letters that every DNS label has. */
@@ -136,7 +147,7 @@ fhir_error_t *s3_configure_endpoints(fhir_store_config_t *config, const char *en
                                  "(https://bucket.host/key).",
                                  addressing);
     }
-    endpoint = endpoint ? endpoint : apr_pstrcat(pool, "https://s3.", config->region, AWS_DOMAIN, NULL);
+    endpoint = endpoint ? endpoint : amazon_endpoint(config->region, pool);
     FHIR_TRY(parse_endpoint(&inner, "endpoint", endpoint, pool));
     FHIR_TRY(parse_endpoint(&outer, "public_endpoint", public_endpoint ? public_endpoint : endpoint, pool));
     virtual_host = addressing ? !strcmp(addressing, "virtual")

@@ -11,6 +11,7 @@
 
 #define RENEW_BEFORE apr_time_from_sec(300)
 #define FETCH_TIME apr_time_from_sec(10)
+#define RENEW_TIME apr_time_from_sec(2)  /* while the old keys are good: the request has no part in it */
 #define LOOK_AGAIN apr_time_from_sec(1)  /* how often a file's stamp is looked at */
 #define PAUSE_MAX apr_time_from_sec(30)  /* between two renewals of keys that end soon */
 #define BACKOFF_MIN apr_time_from_sec(1) /* after a failure, doubling */
@@ -26,6 +27,7 @@ struct s3_credential_source_t {
     s3_credentials_t keys; /* access_key_id NULL: none yet */
     apr_time_t fetched;
     int refused;  /* by the S3 server: ask for others */
+    int doubted;  /* perhaps refused: ask for others, and give these meanwhile */
     int renewing; /* some thread does */
     apr_time_t next_attempt;
     apr_interval_time_t backoff;
@@ -82,10 +84,22 @@ static fhir_error_t *not_found(const char *source, apr_pool_t *pool)
                              source ? " in the source " : "", source ? source : "");
 }
 
+/* Else nobody would notice that the keys are others than those which he wrote. */
+static fhir_error_t *refuse_unused(const char *source, const char *file, const char *profile, apr_pool_t *pool)
+{
+    if (!source || !strcmp(source, "file") || (!file && !profile)) {
+        return NULL;
+    }
+    return fhir_error_public(pool, FHIR_ERROR_INVALID,
+                             "credentials=%s takes its keys from elsewhere than %s=. Leave one of the two out.", source,
+                             file ? "credentials_file" : "profile");
+}
+
 static fhir_error_t *configure_any(s3_credential_config_t *config, const char *source, const char *file,
                                    const char *profile, const char *endpoint_override, apr_pool_t *pool)
 {
     int found = 0;
+    FHIR_TRY(refuse_unused(source, file, profile, pool));
     if (source ? !strcmp(source, "file") : file != NULL) {
         return configure_file(config, file, profile, pool);
     }
@@ -222,7 +236,8 @@ static int is_due(s3_credential_source_t *source, apr_time_t now)
         source->next_attempt = now + LOOK_AGAIN;
         return s3_file_changed(&source->stamp, source->config->file);
     }
-    return is_endpoint(source->config) && (!is_usable(source, now) || source->keys.expires - now < RENEW_BEFORE);
+    return is_endpoint(source->config) &&
+           (!is_usable(source, now) || source->doubted || source->keys.expires - now < RENEW_BEFORE);
 }
 
 static void note_failure(s3_credential_source_t *source, const fhir_error_t *error)
@@ -232,6 +247,7 @@ static void note_failure(s3_credential_source_t *source, const fhir_error_t *err
         source->backoff = BACKOFF_MAX;
     }
     source->next_attempt = apr_time_now() + source->backoff;
+    source->doubted = 0; /* who still doubts will say so */
     source->failed = error->code;
     apr_cpystrn(source->failed_detail, error->detail ? error->detail : error->public_text,
                 sizeof(source->failed_detail));
@@ -245,20 +261,30 @@ static void note_success(s3_credential_source_t *source)
     source->next_attempt = now + (pause > PAUSE_MAX ? PAUSE_MAX : pause);
     source->backoff = 0;
     source->refused = 0;
+    source->doubted = 0;
     source->failed = 0;
 }
 
-static fhir_error_t *fetch(s3_credentials_t *keys, struct stat *stamp, const s3_credential_source_t *source,
+/* Who has good keys must not wait long for others: an endpoint that hangs would take all the time of his request. */
+static apr_time_t renewal_end(int usable, const fhir_store_call_t *call)
+{
+    apr_time_t now = apr_time_now();
+    apr_time_t end = now + (usable ? RENEW_TIME : FETCH_TIME);
+    apr_interval_time_t left = call->deadline - now;
+    if (call->deadline && usable && end > now + left / 2) {
+        end = now + left / 2;
+    }
+    return call->deadline && end > call->deadline ? call->deadline : end;
+}
+
+static fhir_error_t *fetch(s3_credentials_t *keys, struct stat *stamp, const s3_credential_source_t *source, int usable,
                            const fhir_store_call_t *call)
 {
     fhir_store_call_t limited = *call;
-    apr_time_t end = apr_time_now() + FETCH_TIME;
     if (source->config->kind == S3_FROM_FILE) {
         return s3_read_credentials_file(keys, stamp, source->config->file, source->config->profile, call->result_pool);
     }
-    if (!limited.deadline || limited.deadline > end) {
-        limited.deadline = end;
-    }
+    limited.deadline = renewal_end(usable, call);
     return s3_fetch_credentials(keys, source->config, source->client, &limited);
 }
 
@@ -276,10 +302,11 @@ static void renew(s3_credential_source_t *source, const fhir_store_call_t *call)
 {
     s3_credentials_t keys;
     struct stat stamp = source->stamp;
+    int usable = is_usable(source, apr_time_now());
     fhir_error_t *error;
     source->renewing = 1;
     pthread_mutex_unlock(&source->mutex);
-    error = fetch(&keys, &stamp, source, call);
+    error = fetch(&keys, &stamp, source, usable, call);
     pthread_mutex_lock(&source->mutex);
     source->renewing = 0;
     source->stamp = stamp; /* of a file that is of no use, too: it is read again when it has changed again */
@@ -358,7 +385,20 @@ fhir_error_t *s3_credentials_get(s3_credentials_t *credentials, s3_credential_so
 
 /* ---- refused ---- */
 
-static int refused(s3_credential_source_t *source, const s3_credentials_t *credentials)
+/* Once for all who doubt, and not while nobody can have others. */
+static int doubt(s3_credential_source_t *source)
+{
+    if (source->failed && apr_time_now() < source->next_attempt) {
+        return 0;
+    }
+    if (!source->doubted) {
+        source->doubted = 1;
+        source->next_attempt = 0;
+    }
+    return 1;
+}
+
+static int refused(s3_credential_source_t *source, const s3_credentials_t *credentials, int doubted)
 {
     if (!same_keys(&source->keys, credentials)) {
         return source->keys.access_key_id != NULL; /* others are here already */
@@ -373,6 +413,9 @@ static int refused(s3_credential_source_t *source, const s3_credentials_t *crede
     if (!source->refused && apr_time_now() - source->fetched < LOOK_AGAIN) {
         return 0; /* as new as keys can be: others won't be better */
     }
+    if (doubted) {
+        return doubt(source);
+    }
     if (!source->refused) {
         source->refused = 1;
         source->next_attempt = source->failed ? source->next_attempt : 0;
@@ -384,7 +427,16 @@ int s3_credentials_refused(s3_credential_source_t *source, const s3_credentials_
 {
     int may_help;
     pthread_mutex_lock(&source->mutex);
-    may_help = refused(source, credentials);
+    may_help = refused(source, credentials, 0);
+    pthread_mutex_unlock(&source->mutex);
+    return may_help;
+}
+
+int s3_credentials_doubted(s3_credential_source_t *source, const s3_credentials_t *credentials)
+{
+    int may_help;
+    pthread_mutex_lock(&source->mutex);
+    may_help = refused(source, credentials, 1);
     pthread_mutex_unlock(&source->mutex);
     return may_help;
 }

@@ -21,12 +21,15 @@ fhir_error_t *s3_credentials_configure(s3_credential_config_t **config, const ch
 fhir_error_t *s3_credentials_open(s3_credential_source_t **source, const s3_credential_config_t *config,
                                   apr_pool_t *pool) FHIR_MUST_CHECK;
 void s3_credentials_close(s3_credential_source_t *source);
-/* Copied into call->result_pool. Keys that end within five minutes are renewed by one thread while the others go on
- * with the old ones; ended ones are never given. UNAVAILABLE or DENIED if none can be had. */
+/* Copied into call->result_pool. Keys that end within five minutes are renewed by one thread, in two seconds at most,
+ * while the others go on with the old ones; ended ones are never given. UNAVAILABLE or DENIED if none can be had. */
 fhir_error_t *s3_credentials_get(s3_credentials_t *credentials, s3_credential_source_t *source,
                                  const fhir_store_call_t *call) FHIR_MUST_CHECK;
 /* The server refused these keys (ExpiredToken, InvalidAccessKeyId): ask anew with the next get. Those read once from
  * the environment stay. 1 if a repetition may help. */
 int s3_credentials_refused(s3_credential_source_t *source, const s3_credentials_t *credentials);
+/* Perhaps it refused them: the next get asks anew, but these are given until there are others. 1 if a repetition may
+ * help. */
+int s3_credentials_doubted(s3_credential_source_t *source, const s3_credentials_t *credentials);
 
 #endif

@@ -7,6 +7,7 @@
 #define PAGE_MAX 1000
 #define KEYS_PER_REQUEST "500"
 #define ANSWER_MAX ((apr_size_t)1024 * 1024)
+#define TOKEN_MAX 2048
 
 /* At most `limit` entries after the cursor, in order. */
 typedef struct entry_set_t {
@@ -66,8 +67,16 @@ static fhir_error_t *does_not_go_on(apr_pool_t *pool)
 {
     return fhir_error_create(
         pool, FHIR_ERROR_UNSUPPORTED, APR_EGENERAL, "The store can't be listed. Tell the operator of this server.",
-        "a page of a listing begins where the one before began: the server passes over start-after "
-        "or key-marker");
+        "a page of a listing begins where the one before began, or does not tell where the next one begins: the server "
+        "passes over start-after, continuation-token or key-marker");
+}
+
+/* Does the page that follows this one begin behind key and id (NULL: none yet)? */
+static int uploads_go_on(const s3_upload_page_t *page, const char *key, const char *id)
+{
+    int order = page->next_key && key ? strcmp(page->next_key, key) : 1;
+    int same_id = page->next_id ? id && !strcmp(page->next_id, id) : !id;
+    return !page->truncated || (page->next_key && (order > 0 || (order == 0 && !same_id)));
 }
 
 /* Several uploads of one key are one entry. */
@@ -88,20 +97,25 @@ static fhir_error_t *collect_uploads(listing_t *listing)
             entry.modified = upload->initiated;
             add_entry(listing, &listing->uploads, upload->key, &entry);
         }
-        if (page.next_key && key &&
-            (strcmp(page.next_key, key) < 0 ||
-             (id && page.next_id && !strcmp(page.next_key, key) && !strcmp(page.next_id, id)))) {
+        if (!uploads_go_on(&page, key, id)) {
             return does_not_go_on(listing->call->result_pool);
         }
         key = page.next_key ? apr_pstrdup(listing->pool, page.next_key) : NULL;
         id = page.next_id ? apr_pstrdup(listing->pool, page.next_id) : NULL;
         apr_pool_clear(page_pool);
-    } while (key && id && !listing->uploads.more);
+    } while (key && !listing->uploads.more);
     apr_pool_destroy(page_pool);
     return NULL;
 }
 
-static fhir_error_t *list_objects(fhir_http_response_t *response, const listing_t *listing, const char *start_after,
+/* Where a page of objects begins: after a key, or, since a page may have none, at the server's own token. Both NULL: at
+ * the start, or there is no such page. */
+typedef struct place_t {
+    const char *after;
+    const char *token;
+} place_t;
+
+static fhir_error_t *list_objects(fhir_http_response_t *response, const listing_t *listing, const place_t *place,
                                   apr_pool_t *pool)
 {
     fhir_store_call_t within = *listing->call;
@@ -113,8 +127,10 @@ static fhir_error_t *list_objects(fhir_http_response_t *response, const listing_
     s3_add_parameter(&operation, "encoding-type", "url");
     s3_add_parameter(&operation, "max-keys", KEYS_PER_REQUEST);
     s3_add_parameter(&operation, "prefix", listing->store->config->prefix);
-    if (start_after) {
-        s3_add_parameter(&operation, "start-after", start_after);
+    if (place->token) {
+        s3_add_parameter(&operation, "continuation-token", place->token);
+    } else if (place->after) {
+        s3_add_parameter(&operation, "start-after", place->after);
     }
     operation.repeatable = 1;
     return s3_call(response, listing->store, &operation, ANSWER_MAX, &within);
@@ -127,8 +143,16 @@ static fhir_error_t *not_understood(apr_pool_t *pool)
                              "ListObjectsV2: the answer is no ListBucketResult");
 }
 
-/* *last is the last key of this page, whosever it is; NULL at the end of the bucket. */
-static fhir_error_t *read_objects(const char **last, listing_t *listing, const fhir_http_response_t *response,
+/* Behind the last key, whosever it is. */
+static fhir_error_t *place_of_next(place_t *next, const apr_xml_elem *root, const char *last, apr_pool_t *pool)
+{
+    const char *token = last ? NULL : s3_xml_text(root, "NextContinuationToken", pool);
+    next->after = last;
+    next->token = token && *token && strlen(token) <= TOKEN_MAX ? token : NULL;
+    return next->after || next->token ? NULL : does_not_go_on(pool);
+}
+
+static fhir_error_t *read_objects(place_t *next, listing_t *listing, const fhir_http_response_t *response,
                                   apr_pool_t *pool)
 {
     const apr_xml_elem *root = s3_xml_root(response->body, response->body_length, "ListBucketResult", pool);
@@ -136,7 +160,7 @@ static fhir_error_t *read_objects(const char **last, listing_t *listing, const f
     int encoded = root && s3_xml_child(root, "EncodingType");
     const char *truncated = root ? s3_xml_text(root, "IsTruncated", pool) : NULL;
     const char *key = NULL;
-    *last = NULL;
+    memset(next, 0, sizeof(*next));
     if (!truncated) {
         return not_understood(pool);
     }
@@ -152,27 +176,36 @@ static fhir_error_t *read_objects(const char **last, listing_t *listing, const f
         }
         add_entry(listing, &listing->objects, key, &entry);
     }
-    *last = !strcmp(truncated, "true") ? key : NULL;
-    return NULL;
+    return !strcmp(truncated, "true") ? place_of_next(next, root, key, pool) : NULL;
+}
+
+/* The last key that was seen stays known over pages without any. */
+static int objects_go_on(const place_t *place, const char *last, const place_t *next)
+{
+    return next->token ? !place->token || strcmp(next->token, place->token) != 0
+                       : !next->after || !last || strcmp(next->after, last) > 0;
 }
 
 static fhir_error_t *collect_objects(listing_t *listing)
 {
     const char *prefix = listing->store->config->prefix;
-    const char *key = listing->after[0] ? apr_pstrcat(listing->pool, prefix, listing->after, NULL) : NULL;
+    const char *last = listing->after[0] ? apr_pstrcat(listing->pool, prefix, listing->after, NULL) : NULL;
+    place_t place = {last, NULL};
     apr_pool_t *page_pool;
     apr_pool_create(&page_pool, listing->pool);
     do {
         fhir_http_response_t response;
-        const char *last = NULL;
-        FHIR_TRY(list_objects(&response, listing, key, page_pool));
-        FHIR_TRY(read_objects(&last, listing, &response, page_pool));
-        if (last && key && strcmp(last, key) <= 0) {
+        place_t next;
+        FHIR_TRY(list_objects(&response, listing, &place, page_pool));
+        FHIR_TRY(read_objects(&next, listing, &response, page_pool));
+        if (!objects_go_on(&place, last, &next)) {
             return does_not_go_on(listing->call->result_pool);
         }
-        key = last ? apr_pstrdup(listing->pool, last) : NULL;
+        place.after = apr_pstrdup(listing->pool, next.after);
+        place.token = apr_pstrdup(listing->pool, next.token);
+        last = place.after ? place.after : last;
         apr_pool_clear(page_pool);
-    } while (key && !listing->objects.more);
+    } while ((place.after || place.token) && !listing->objects.more);
     apr_pool_destroy(page_pool);
     return NULL;
 }

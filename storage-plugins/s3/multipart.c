@@ -129,7 +129,7 @@ static fhir_error_t *no_etag(apr_pool_t *pool)
 {
     return fhir_error_create(pool, FHIR_ERROR_UNAVAILABLE, APR_EGENERAL,
                              "The store is overloaded or unreachable; try again.",
-                             "UploadPart: the answer has no ETag");
+                             "UploadPart: the answer is no 200 with an ETag");
 }
 
 static fhir_error_t *finish_part(s3_multipart_t *multipart, s3_part_t *part, const fhir_store_call_t *call)
@@ -137,7 +137,7 @@ static fhir_error_t *finish_part(s3_multipart_t *multipart, s3_part_t *part, con
     fhir_http_response_t response;
     const char *etag;
     FHIR_TRY(settle(&response, multipart, part, call));
-    etag = s3_etag(&response, multipart->pool);
+    etag = response.status == 200 ? s3_etag(&response, multipart->pool) : NULL;
     if (!etag) {
         return no_etag(call->result_pool);
     }

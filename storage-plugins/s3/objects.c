@@ -62,7 +62,7 @@ apr_time_t s3_modified(const fhir_http_response_t *response)
     return time == APR_DATE_BAD ? 0 : time;
 }
 
-fhir_error_t *s3_head(fhir_object_info_t *info, const char **mark, fhir_store_t *store, const char *locator,
+fhir_error_t *s3_head(fhir_object_info_t *info, fhir_http_response_t *given, fhir_store_t *store, const char *locator,
                       const fhir_store_call_t *call)
 {
     fhir_http_response_t response;
@@ -79,8 +79,8 @@ fhir_error_t *s3_head(fhir_object_info_t *info, const char **mark, fhir_store_t 
     info->length = response.content_length;
     info->modified = s3_modified(&response);
     info->checksum = s3_etag(&response, call->result_pool);
-    if (mark) {
-        *mark = apr_table_get(response.headers, S3_MARK_HEADER);
+    if (given) {
+        *given = response;
     }
     return NULL;
 }
@@ -137,7 +137,7 @@ fhir_error_t *s3_abort_uploads(int *count, fhir_store_t *store, const char *loca
         FHIR_TRY(s3_list_uploads(&page, store, locator, NULL, NULL, pool, call));
         FHIR_TRY(abort_page(&aborted, &page, key, store, locator, call));
         *count += aborted;
-        if (aborted == 0 || !page.next_key) {
+        if (aborted == 0 || !page.truncated) {
             break;
         }
         apr_pool_clear(pool);

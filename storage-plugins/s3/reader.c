@@ -186,7 +186,7 @@ fhir_error_t *s3_reader_open(fhir_reader_t **reader, fhir_object_info_t *info, f
 static int is_same(const fhir_reader_t *reader, const fhir_http_response_t *response)
 {
     const char *etag = apr_table_get(response->headers, "ETag");
-    return !etag || !strcmp(etag, reader->etag);
+    return etag && !strcmp(etag, reader->etag);
 }
 
 /* The object that is there must be the one that we began with. */

@@ -142,13 +142,20 @@ static const char *guess(const fhir_store_t *store, const fhir_http_response_t *
     return credentials && credentials->session_token && response->status == 400 ? "ExpiredToken" : NULL;
 }
 
-static int put_right(fhir_store_t *store, const char *code, const fhir_http_response_t *response,
+/* A guess is no reason to give keys up that may be good: then everybody would be without. */
+static int replace_keys(fhir_store_t *store, int guessed, const s3_credentials_t *credentials)
+{
+    return guessed ? s3_credentials_doubted(store->credentials, credentials)
+                   : s3_credentials_refused(store->credentials, credentials);
+}
+
+static int put_right(fhir_store_t *store, const char *code, int guessed, const fhir_http_response_t *response,
                      const s3_credentials_t *credentials, const fhir_store_call_t *call)
 {
     if (!strcmp(code, "RequestTimeTooSkewed")) {
         return correct_clock(store, response, call);
     }
-    return names_expired_keys(code) && credentials && s3_credentials_refused(store->credentials, credentials);
+    return names_expired_keys(code) && credentials && replace_keys(store, guessed, credentials);
 }
 
 static fhir_error_t *explain(const meaning_t *meaning, const fhir_http_response_t *response, const char *operation,
@@ -172,9 +179,10 @@ fhir_error_t *s3_refusal(int *again, fhir_store_t *store, const fhir_http_respon
     const char *code = s3_error_code(response->body, response->body_length, call->scratch_pool);
     const meaning_t *meaning;
     fhir_error_t *error;
+    int guessed = !code;
     int corrected;
     code = code ? code : guess(store, response, credentials);
-    corrected = code && put_right(store, code, response, credentials, call);
+    corrected = code && put_right(store, code, guessed, response, credentials, call);
     meaning = meaning_of(code);
     error = meaning ? explain(meaning, response, operation, call->result_pool)
                     : fhir_http_status_error(response, operation, code, call->result_pool);

@@ -17,6 +17,7 @@ static fhir_error_t *s3_open(fhir_store_t **store, const fhir_store_config_t *co
     made->config = config;
     atomic_init(&made->clock_offset, 0);
     atomic_init(&made->write_checked, 0);
+    atomic_init(&made->health_left, 0);
     http.ca_file = config->ca_file;
     http.connect_timeout = config->connect_timeout;
     http.stall_timeout = config->stall_timeout;
@@ -69,25 +70,54 @@ static fhir_error_t *check_bucket(fhir_store_t *store, const fhir_store_call_t *
                                    "ListObjectsV2: the answer is no ListBucketResult: is endpoint= an S3 server?");
 }
 
+/* Such an upload would stay for ever: no listing shows it, no removal finds it. What fails now is tried again with the
+ * next check. */
+static void abort_left(fhir_store_t *store, const char *locator, const fhir_store_call_t *call)
+{
+    int count;
+    fhir_error_t *error = s3_abort_uploads(&count, store, locator, call);
+    if (!error) {
+        atomic_store(&store->health_left, 0);
+        return;
+    }
+    s3_log(call, FHIR_STORE_LOG_WARNING, "s3: the health check may have left a multipart upload: %s",
+           error->detail ? error->detail : error->public_text);
+}
+
+static fhir_error_t *try_upload(fhir_store_t *store, const s3_target_t *target, const fhir_store_call_t *call)
+{
+    fhir_http_response_t response;
+    const apr_xml_elem *root;
+    s3_operation_t operation;
+    fhir_error_t *error;
+    const char *id;
+    s3_target_operation(&operation, store, target, "CreateMultipartUpload", call->scratch_pool);
+    s3_add_parameter(&operation, "uploads", "");
+    error = s3_call(&response, store, &operation, S3_ANSWER_MAX, call);
+    if (s3_unclear(error, &response)) {
+        atomic_store(&store->health_left, 1);
+    }
+    FHIR_TRY(error);
+    root = s3_xml_root(response.body, response.body_length, "InitiateMultipartUploadResult", call->scratch_pool);
+    id = root ? s3_xml_text(root, "UploadId", call->scratch_pool) : NULL;
+    if (id && *id) {
+        FHIR_TRY(s3_abort_upload(store, target->locator, id, call));
+    }
+    return s3_check_encrypted(store, &response, call->result_pool);
+}
+
 /* An upload that is begun and aborted asks for the right to write, the KMS key and the storage class, and leaves
  * nothing. Its key is no locator, so it is never listed. */
 static fhir_error_t *check_writing(fhir_store_t *store, const fhir_store_call_t *call)
 {
     s3_target_t target = {"health", "", "application/octet-stream"};
-    fhir_http_response_t response;
-    const apr_xml_elem *root;
-    s3_operation_t operation;
-    const char *id;
+    fhir_error_t *error;
     memset(target.mark, '0', S3_MARK_LENGTH);
-    s3_target_operation(&operation, store, &target, "CreateMultipartUpload", call->scratch_pool);
-    s3_add_parameter(&operation, "uploads", "");
-    FHIR_TRY(s3_call(&response, store, &operation, S3_ANSWER_MAX, call));
-    root = s3_xml_root(response.body, response.body_length, "InitiateMultipartUploadResult", call->scratch_pool);
-    id = root ? s3_xml_text(root, "UploadId", call->scratch_pool) : NULL;
-    if (id && *id) {
-        FHIR_TRY(s3_abort_upload(store, target.locator, id, call));
+    error = try_upload(store, &target, call);
+    if (atomic_load(&store->health_left)) {
+        abort_left(store, target.locator, call);
     }
-    return s3_check_encrypted(store, &response, call->result_pool);
+    return error;
 }
 
 fhir_error_t *s3_health(fhir_store_t *store, const fhir_store_call_t *call)

@@ -64,6 +64,7 @@ struct fhir_store_t {
     s3_credential_source_t *credentials;
     _Atomic apr_int64_t clock_offset;  /* microseconds: the server's clock minus ours */
     _Atomic apr_int64_t write_checked; /* when health last saw that writing is allowed */
+    atomic_int health_left;            /* there may be an upload of health's whose id we never heard */
 };
 
 /* ---- config.c, config_endpoint.c, config_encryption.c ---- */
@@ -244,9 +245,9 @@ void s3_target_operation(s3_operation_t *operation, const fhir_store_t *store, c
 /* UNSUPPORTED if the server did not do what encryption= asked for. */
 fhir_error_t *s3_check_encrypted(const fhir_store_t *store, const fhir_http_response_t *response,
                                  apr_pool_t *pool) FHIR_MUST_CHECK;
-/* HeadObject. *mark (may be NULL) is the value of S3_MARK_HEADER or NULL. */
-fhir_error_t *s3_head(fhir_object_info_t *info, const char **mark, fhir_store_t *store, const char *locator,
-                      const fhir_store_call_t *call) FHIR_MUST_CHECK;
+/* HeadObject. *response (may be NULL) may be looked at on success. */
+fhir_error_t *s3_head(fhir_object_info_t *info, fhir_http_response_t *response, fhir_store_t *store,
+                      const char *locator, const fhir_store_call_t *call) FHIR_MUST_CHECK;
 fhir_error_t *s3_delete(fhir_store_t *store, const char *locator, const fhir_store_call_t *call) FHIR_MUST_CHECK;
 fhir_error_t *s3_abort_upload(fhir_store_t *store, const char *locator, const char *upload_id,
                               const fhir_store_call_t *call) FHIR_MUST_CHECK;
@@ -269,8 +270,9 @@ typedef struct s3_upload_t {
 } s3_upload_t;
 typedef struct s3_upload_page_t {
     apr_array_header_t *uploads; /* of s3_upload_t */
-    const char *next_key;        /* NULL: the last page */
-    const char *next_id;
+    int truncated;               /* it is not the last page */
+    const char *next_key;        /* NULL: the server did not say */
+    const char *next_id;         /* NULL, with next_key: behind all uploads of that key */
 } s3_upload_page_t;
 /* Uploads whose key begins with prefix and `beginning`, in the order of keys. Some servers begin at key_marker, not
  * behind it. All of it is in `pool`, a child of the result pool, errors included: clear it only after success. */

@@ -47,8 +47,10 @@ static fhir_error_t *read_page(s3_upload_page_t *page, const fhir_http_response_
             upload->initiated = s3_xml_time(s3_xml_text(element, "Initiated", pool));
         }
     }
-    if (truncated && !strcmp(truncated, "true")) {
-        page->next_key = key_of(root, "NextKeyMarker", encoded, pool);
+    page->truncated = truncated && !strcmp(truncated, "true");
+    if (page->truncated) {
+        const char *key = key_of(root, "NextKeyMarker", encoded, pool);
+        page->next_key = key && *key ? key : NULL;
         page->next_id = id_of(root, "NextUploadIdMarker", pool);
     }
     return NULL;
@@ -62,6 +64,7 @@ fhir_error_t *s3_list_uploads(s3_upload_page_t *page, fhir_store_t *store, const
     fhir_http_response_t response;
     s3_operation_t operation;
     page->uploads = apr_array_make(pool, 8, sizeof(s3_upload_t));
+    page->truncated = 0;
     page->next_key = NULL;
     page->next_id = NULL;
     within.scratch_pool = pool;

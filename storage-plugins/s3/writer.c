@@ -63,16 +63,22 @@ static fhir_error_t *new_mark(char mark[S3_MARK_LENGTH + 1], apr_pool_t *pool)
     return NULL;
 }
 
+static int has_our_mark(const fhir_writer_t *writer, const fhir_http_response_t *head)
+{
+    const char *mark = apr_table_get(head->headers, S3_MARK_HEADER);
+    return mark && !strcmp(mark, writer->target.mark);
+}
+
 /* For servers, and requests, that do not know If-None-Match. */
 static fhir_error_t *refuse_taken(const fhir_writer_t *writer, const fhir_store_call_t *call)
 {
     fhir_object_info_t info = {0};
-    const char *mark = NULL;
-    fhir_error_t *error = s3_head(&info, &mark, writer->store, writer->target.locator, call);
+    fhir_http_response_t head;
+    fhir_error_t *error = s3_head(&info, &head, writer->store, writer->target.locator, call);
     if (error) {
         return error->code == FHIR_ERROR_NOT_FOUND ? NULL : error;
     }
-    return mark && !strcmp(mark, writer->target.mark) ? NULL : fhir_plugin_exists(call->result_pool);
+    return has_our_mark(writer, &head) ? NULL : fhir_plugin_exists(call->result_pool);
 }
 
 fhir_error_t *s3_writer_begin(fhir_writer_t **writer, fhir_store_t *store, const fhir_write_request_t *request,
@@ -193,14 +199,14 @@ fhir_error_t *s3_writer_write(fhir_writer_t *writer, const void *data, apr_size_
     return NULL;
 }
 
-/* *ours: what is there was made by this writer, and has `length` bytes. An error says that nobody knows. */
-static fhir_error_t *look_whose(int *ours, apr_off_t *length, const fhir_writer_t *writer,
+/* *ours: what is there was made by this writer, and has `length` bytes; *head says more of it. An error says that
+ * nobody knows. */
+static fhir_error_t *look_whose(int *ours, apr_off_t *length, fhir_http_response_t *head, const fhir_writer_t *writer,
                                 const fhir_store_call_t *call)
 {
     fhir_object_info_t info = {0};
-    const char *mark = NULL;
-    fhir_error_t *error = s3_head(&info, &mark, writer->store, writer->target.locator, call);
-    *ours = !error && mark && !strcmp(mark, writer->target.mark);
+    fhir_error_t *error = s3_head(&info, head, writer->store, writer->target.locator, call);
+    *ours = !error && has_our_mark(writer, head);
     *length = info.length;
     return error && error->code == FHIR_ERROR_NOT_FOUND ? NULL : error;
 }
@@ -209,13 +215,14 @@ static fhir_error_t *look_whose(int *ours, apr_off_t *length, const fhir_writer_
  * what was sent. Over TLS nobody can have changed that. */
 static fhir_error_t *check_kept(const fhir_writer_t *writer, const fhir_store_call_t *call)
 {
+    fhir_http_response_t head;
     apr_off_t length = 0;
     int ours = 0;
     if (!writer->sent || writer->expected_length < 0 || !writer->store->config->sign_payload ||
         !strcmp(writer->store->config->endpoint.scheme, "https")) {
         return NULL;
     }
-    FHIR_TRY(look_whose(&ours, &length, writer, call));
+    FHIR_TRY(look_whose(&ours, &length, &head, writer, call));
     if (ours && length == writer->length) {
         return NULL;
     }
@@ -297,20 +304,43 @@ static fhir_error_t *last_step(fhir_http_response_t *response, fhir_writer_t *wr
     return is_streamed_put(writer) ? finish_put(response, writer, call) : put_spooled(response, writer, only, call);
 }
 
-/* After an unclear answer, or EXISTS of a repetition, the mark tells whose object is there. */
-static fhir_error_t *resolve(fhir_error_t *error, const fhir_http_response_t *response, fhir_writer_t *writer,
+/* Whoever stands in for the server (a proxy, a page about maintenance) says 2xx, too, but has no ETag to give. */
+static fhir_error_t *check_stored(const fhir_writer_t *writer, const fhir_http_response_t *response, apr_pool_t *pool)
+{
+    if (writer->multipart.upload_id || (response->status == 200 && s3_etag(response, pool))) {
+        return NULL;
+    }
+    return fhir_error_create(pool, FHIR_ERROR_UNAVAILABLE, APR_EGENERAL,
+                             "The store is overloaded or unreachable; try again.",
+                             "PutObject: status %d%s is not how an S3 server answers: look at endpoint=, and at what "
+                             "is between this host and the server",
+                             response->status, response->status == 200 ? " without an ETag" : "");
+}
+
+/* Of a multipart upload the answer to its creation has said so already. */
+static fhir_error_t *check_encrypted(const fhir_writer_t *writer, const fhir_http_response_t *response,
+                                     const fhir_store_call_t *call)
+{
+    return writer->multipart.upload_id ? NULL : s3_check_encrypted(writer->store, response, call->result_pool);
+}
+
+/* After an unclear answer, or EXISTS of a repetition, the mark tells whose object is there. On success *response is
+ * what the server says of it. */
+static fhir_error_t *resolve(fhir_error_t *error, fhir_http_response_t *response, fhir_writer_t *writer,
                              const fhir_store_call_t *call)
 {
     int unclear = s3_unclear(error, response);
+    fhir_http_response_t head;
     apr_off_t length = 0;
     int ours = 0;
     if (!writer->maybe_stored) {
         return error;
     }
     if (unclear || error->code == FHIR_ERROR_EXISTS || error->code == FHIR_ERROR_NOT_FOUND) {
-        fhir_error_t *unknown = look_whose(&ours, &length, writer, call);
+        fhir_error_t *unknown = look_whose(&ours, &length, &head, writer, call);
         if (ours && length == writer->length) {
-            return NULL;
+            *response = head;
+            return check_encrypted(writer, &head, call);
         }
         unclear = unclear || ours || unknown; /* then abort looks once more */
     }
@@ -334,12 +364,11 @@ fhir_error_t *s3_writer_commit(fhir_object_info_t *info, fhir_writer_t *writer, 
         return fhir_plugin_wrong_length(call->result_pool, writer->length, writer->expected_length);
     }
     error = last_step(&response, writer, call);
+    error = error ? error : check_stored(writer, &response, call->result_pool);
     if (error) {
         FHIR_TRY(resolve(error, &response, writer, call));
-    } else if (!writer->multipart.upload_id) {
-        FHIR_TRY(s3_check_encrypted(writer->store, &response, call->result_pool));
-    }
-    if (!error) {
+    } else {
+        FHIR_TRY(check_encrypted(writer, &response, call));
         FHIR_TRY(check_kept(writer, call));
     }
     info->length = writer->length;
@@ -352,9 +381,10 @@ fhir_error_t *s3_writer_commit(fhir_object_info_t *info, fhir_writer_t *writer, 
 
 static void remove_ours(fhir_writer_t *writer, const fhir_store_call_t *call)
 {
+    fhir_http_response_t head;
     apr_off_t length;
     int ours;
-    fhir_error_t *error = look_whose(&ours, &length, writer, call);
+    fhir_error_t *error = look_whose(&ours, &length, &head, writer, call);
     if (!error && ours) {
         error = s3_delete(writer->store, writer->target.locator, call);
     }

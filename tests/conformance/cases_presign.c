@@ -174,6 +174,20 @@ static void read_by_url(void)
     CU_ASSERT_TRUE(is_pattern(answer.body, 1000, answer.length));
 }
 
+/* What larger objects are sent with must not show at those who read them: browsers do not know "aws-chunked". */
+static void larger_object_by_url(void)
+{
+    static answer_t answer;
+    fhir_store_presigned_t presigned;
+    object_t object = stored(300000);
+    ASSERT_OK(presign(&presigned, object.locator, 0, 60));
+    http(&answer, presigned.url, NULL, 0, NULL, 0);
+    CU_ASSERT_EQUAL(answer.status, 200);
+    CU_ASSERT_TRUE(has_header(&answer, "Content-Length", "300000"));
+    CU_ASSERT_PTR_NULL(strcasestr(answer.header, "\r\nContent-Encoding:"));
+    CU_ASSERT_PTR_NULL(strcasestr(answer.header, "aws-chunked"));
+}
+
 static void missing_object_by_url(void)
 {
     static answer_t answer;
@@ -380,6 +394,7 @@ const case_t no_presign_cases[] = {
 
 const case_t presign_cases[] = {
     {"read by URL", read_by_url},
+    {"larger object by URL", larger_object_by_url},
     {"missing object by URL", missing_object_by_url},
     {"expired URL", expired},
     {"URL for another key", another_key},

@@ -483,10 +483,10 @@ static void test_broken_read_goes_on(void)
     endpoint.linger = 50;
     expect("GET |!x-ms-range|!If-Match", OK_HEAD "Content-Length: 10\r\n\r\n0123");
     expect("GET |x-ms-range: bytes=4-9|If-Match: \"0x1\"",
-           "HTTP/1.1 206 Partial\r\nContent-Range: bytes 4-9/10\r\nContent-Length: 6\r\n\r\n45");
+           "HTTP/1.1 206 Partial\r\nETag: \"0x1\"\r\nContent-Range: bytes 4-9/10\r\nContent-Length: 6\r\n\r\n45");
     expect("GET |x-ms-range: bytes=6-9", REFUSAL("503 Busy", "ServerBusy"));
     expect("GET |x-ms-range: bytes=6-9",
-           "HTTP/1.1 206 Partial\r\nContent-Range: bytes 6-9/10\r\nContent-Length: 4\r\n\r\n6789");
+           "HTTP/1.1 206 Partial\r\nETag: \"0x1\"\r\nContent-Range: bytes 6-9/10\r\nContent-Length: 4\r\n\r\n6789");
     open_store(NULL, NULL);
     FHIR_ASSERT_OK(read_all(&text, 0, -1));
     CU_ASSERT_STRING_EQUAL(text, "0123456789");
@@ -511,6 +511,7 @@ static void test_two_objects_are_not_mixed(void)
     static const char *const answers[] = {
         "HTTP/1.1 206 Partial\r\nETag: \"0x2\"\r\nContent-Range: bytes 4-9/10\r\nContent-Length: 6\r\n\r\nABCDEF",
         "HTTP/1.1 206 Partial\r\nETag: \"0x1\"\r\nContent-Range: bytes 4-9/20\r\nContent-Length: 6\r\n\r\nABCDEF",
+        "HTTP/1.1 206 Partial\r\nContent-Range: bytes 4-9/10\r\nContent-Length: 6\r\n\r\nABCDEF",
     };
     const char *text;
     size_t i;
@@ -524,12 +525,6 @@ static void test_two_objects_are_not_mixed(void)
         CU_ASSERT_STRING_EQUAL(text, "0123");
         end_script();
     }
-    begin_script();
-    endpoint.linger = 50;
-    expect("GET ", "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n0123"); /* no ETag: nothing goes on */
-    open_store(NULL, NULL);
-    FHIR_ASSERT_ERROR(FHIR_ERROR_CORRUPT, read_all(&text, 0, -1));
-    end_script();
 }
 
 static void test_wrong_ranges_are_refused(void)

@@ -205,6 +205,31 @@ static void test_tokens(void)
     refused(configure("account=account1", "container=files", "credentials=magic", NULL), "credentials=magic");
 }
 
+/* Nobody must believe that a secret is used which is not. */
+static void test_secrets_that_are_not_used(void)
+{
+    const char *secret = apr_pstrcat(pool, "client_secret_file=", file_with("hush hush\n", 0600), NULL);
+    refused(configure("account=account1", "container=files", "credentials=managed_identity", key_option(), NULL),
+            "account_key_file= is not used with credentials=managed_identity");
+    refused(configure("account=account1", "container=files", "credentials=managed_identity", secret, NULL),
+            "client_secret_file= is not used with credentials=managed_identity");
+    refused(configure("account=account1", "container=files", "credentials=client_secret", "tenant_id=t", "client_id=c",
+                      secret, key_option(), NULL),
+            "account_key_file= is not used with credentials=client_secret");
+    refused(with(secret, NULL), "client_secret_file= is not used with credentials=shared_key");
+}
+
+static void test_ports(void)
+{
+    FHIR_ASSERT_OK(with("endpoint=https://files.example:65535/a:b", NULL));
+    FHIR_ASSERT_OK(with("endpoint=https://[::1]", NULL));
+    FHIR_ASSERT_OK(with("endpoint=https://[::1]:1", NULL));
+    refused(with("endpoint=https://files.example:65536", NULL), "endpoint= has a port");
+    refused(with("public_endpoint=https://[::1]:0/x", NULL), "public_endpoint= has a port");
+    refused(with("endpoint=https://files.example:/x", NULL), "endpoint= has a port");
+    refused(with("endpoint=https://files.example:99999999999999999999", NULL), "endpoint= has a port");
+}
+
 static void test_identities(void)
 {
     unsetenv("IDENTITY_ENDPOINT");
@@ -257,6 +282,8 @@ static const fhir_unit_test_t tests[] = {
     {"secrets are not shown", test_secrets_are_not_shown},
     {"customer keys", test_customer_keys},
     {"tokens", test_tokens},
+    {"secrets that are not used", test_secrets_that_are_not_used},
+    {"ports", test_ports},
     {"identities", test_identities},
     {"signatures", test_signatures},
     {"numbers", test_numbers},

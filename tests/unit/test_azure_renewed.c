@@ -4,8 +4,19 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <time.h>
 
 #define THREADS 16
+
+/* The clock of this program, in which lives of minutes pass at once. Hidden, for libapr waits by its own. */
+static _Atomic apr_interval_time_t ahead;
+
+__attribute__((visibility("hidden"))) apr_time_t apr_time_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return apr_time_from_sec(now.tv_sec) + now.tv_nsec / 1000 + atomic_load(&ahead);
+}
 
 /* The source of values "1", "2", ... */
 typedef struct source_t {
@@ -15,12 +26,15 @@ typedef struct source_t {
     apr_interval_time_t lifetime;
     apr_interval_time_t delay;
     atomic_int fails_with; /* 0: it does not */
+    atomic_int hangs;      /* until the deadline */
+    atomic_int once;       /* of the last call */
 } source_t;
 
 static source_t source;
 static azure_renewed_t *renewed;
 
-static fhir_error_t *renew(const char **value, apr_time_t *expires, void *baton, const fhir_store_call_t *call)
+static fhir_error_t *renew(const char **value, apr_time_t *expires, void *baton, int once,
+                           const fhir_store_call_t *call)
 {
     source_t *from = baton;
     int number = atomic_fetch_add(&from->asked, 1) + 1;
@@ -28,6 +42,11 @@ static fhir_error_t *renew(const char **value, apr_time_t *expires, void *baton,
     int code = atomic_load(&from->fails_with);
     if (now > atomic_load(&from->most_at_once)) {
         atomic_store(&from->most_at_once, now);
+    }
+    atomic_store(&from->once, once);
+    if (atomic_load(&from->hangs)) {
+        apr_sleep(call->deadline > apr_time_now() ? call->deadline - apr_time_now() : 0);
+        code = FHIR_ERROR_TIMEOUT;
     }
     apr_sleep(from->delay);
     atomic_fetch_sub(&from->at_once, 1);
@@ -107,6 +126,40 @@ static void test_failure_is_told_and_tried_again(void)
     FHIR_ASSERT_ERROR(FHIR_ERROR_UNAVAILABLE, get(&value, pool, apr_time_from_sec(5)));
     atomic_store(&source.fails_with, 0);
     gives("2");
+    azure_renewed_close(renewed);
+}
+
+static void gives_soon(const char *expected, apr_interval_time_t given, apr_interval_time_t most)
+{
+    apr_time_t start = apr_time_now();
+    const char *value = NULL;
+    FHIR_ASSERT_OK(get(&value, pool, given));
+    CU_ASSERT_STRING_EQUAL(value ? value : "", expected);
+    CU_ASSERT(apr_time_now() - start < most);
+}
+
+/* While the old value is good, an endpoint that hangs costs nobody his request, and is left alone for a while. */
+static void test_renewal_that_hangs(void)
+{
+    const char *value;
+    begin(apr_time_from_sec(120), 0);
+    gives("1");
+    CU_ASSERT_EQUAL(atomic_load(&source.once), 0);
+    atomic_store(&source.hangs, 1);
+    atomic_fetch_add(&ahead, apr_time_from_sec(61)); /* half of its life is over */
+    gives_soon("1", apr_time_from_sec(1), apr_time_from_msec(900));
+    CU_ASSERT_EQUAL(atomic_load(&source.asked), 2);
+    CU_ASSERT_EQUAL(atomic_load(&source.once), 1);
+    gives_soon("1", apr_time_from_sec(1), apr_time_from_msec(300));
+    CU_ASSERT_EQUAL(atomic_load(&source.asked), 2);
+    atomic_fetch_add(&ahead, apr_time_from_sec(31)); /* the pause is over */
+    gives_soon("1", apr_time_from_sec(10), apr_time_from_msec(3500));
+    CU_ASSERT_EQUAL(atomic_load(&source.asked), 3);
+    atomic_fetch_add(&ahead, apr_time_from_sec(20)); /* and so is the old value */
+    FHIR_ASSERT_ERROR(FHIR_ERROR_TIMEOUT, get(&value, pool, apr_time_from_msec(300)));
+    CU_ASSERT_EQUAL(atomic_load(&source.once), 0);
+    atomic_store(&source.hangs, 0);
+    gives("5");
     azure_renewed_close(renewed);
 }
 
@@ -192,6 +245,7 @@ static const fhir_unit_test_t tests[] = {
     {"short lives", test_short_lives},
     {"nothing is asked too early", test_nothing_is_asked_too_early},
     {"failure is told and tried again", test_failure_is_told_and_tried_again},
+    {"a renewal that hangs", test_renewal_that_hangs},
     {"one thread asks", test_one_thread_asks},
     {"failure is shared", test_failure_is_shared},
     {"deadline of those who wait", test_deadline_of_those_who_wait},

@@ -130,6 +130,9 @@ static void test_endpoints(void)
         {"endpoint=https://s3.eu-central-1.amazonaws.com", "files.s3.eu-central-1.amazonaws.com", "/"},
         {"endpoint=https://s3.amazonaws.com addressing=path", "s3.amazonaws.com", "/files/"},
         {"region=eu-west-3 bucket=a.b.c", "s3.eu-west-3.amazonaws.com", "/a.b.c/"},
+        {"region=cn-north-1", "files.s3.cn-north-1.amazonaws.com.cn", "/"},
+        {"endpoint=https://s3.cn-north-1.amazonaws.com.cn", "files.s3.cn-north-1.amazonaws.com.cn", "/"},
+        {"endpoint=https://s3.amazonaws.com.cn.example", "s3.amazonaws.com.cn.example", "/files/"},
         {"endpoint=http://s3.example bucket=a.b.c addressing=virtual", "a.b.c.s3.example", "/"},
     };
     size_t i;
@@ -168,6 +171,8 @@ static void test_mistakes(void)
         {"endpoint=https://user:secret@s3.example", "endpoint="},
         {"endpoint=https://s3.example:0", "port"},
         {"endpoint=https://s3.example:65536", "port"},
+        {"credentials=environment", "credentials=environment takes its keys from elsewhere than credentials_file="},
+        {"credentials=instance", "credentials=instance takes its keys from elsewhere"},
         {"endpoint=https://s3.example:9000x", "port"},
         {"endpoint=https://s3..example", "endpoint="},
         {"endpoint=https://[::1", "endpoint="},

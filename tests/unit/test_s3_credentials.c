@@ -254,7 +254,10 @@ static void test_order(void)
     FHIR_ASSERT_OK(s3_credentials_open(&source, config, pool));
     keys_are("IDF", "hushF", NULL);
     s3_credentials_close(source);
-    FHIR_ASSERT_OK(s3_credentials_configure(&config, "environment", file_path, NULL, NULL, pool));
+    FHIR_ASSERT_ERROR(FHIR_ERROR_INVALID,
+                      s3_credentials_configure(&config, "environment", file_path, NULL, NULL, pool));
+    FHIR_ASSERT_ERROR(FHIR_ERROR_INVALID, s3_credentials_configure(&config, "instance", NULL, "nightly", NULL, pool));
+    FHIR_ASSERT_OK(s3_credentials_configure(&config, "environment", NULL, NULL, NULL, pool));
     FHIR_ASSERT_OK(s3_credentials_open(&source, config, pool));
     keys_are("IDE", "hushE", "tokenE");
     s3_credentials_close(source);
@@ -612,6 +615,53 @@ static void test_refused_keys(void)
     close_endpoint();
 }
 
+/* A guess: others are asked for, but nobody is without keys because of it. */
+static void test_doubted_keys(void)
+{
+    s3_credentials_t old;
+    open_instance();
+    keys_are("ID1", "hush1", "token1");
+    CU_ASSERT_FALSE(s3_credentials_doubted(source, &keys)); /* as new as they can be */
+    usleep(1100 * 1000);
+    old = keys;
+    CU_ASSERT_TRUE(s3_credentials_doubted(source, &old));
+    CU_ASSERT_TRUE(s3_credentials_doubted(source, &old)); /* by another thread */
+    keys_are("ID2", "hush2", "token2");
+    CU_ASSERT_TRUE(s3_credentials_doubted(source, &old)); /* late: there are others */
+    keys_are("ID2", "hush2", "token2");
+    CU_ASSERT_EQUAL(aws.asked, 2);
+    aws.status = 500;
+    usleep(1100 * 1000);
+    CU_ASSERT_TRUE(s3_credentials_doubted(source, &keys));
+    keys_are("ID2", "hush2", "token2");
+    CU_ASSERT_FALSE(s3_credentials_doubted(source, &keys)); /* nobody can have others now */
+    keys_are("ID2", "hush2", "token2");
+    CU_ASSERT_EQUAL(aws.asked, 3);
+    close_endpoint();
+}
+
+/* While the old keys are good, an endpoint that hangs costs nobody his request, and is left alone for a while. */
+static void test_renewal_that_hangs(void)
+{
+    fhir_store_call_t call;
+    apr_time_t begin;
+    int i;
+    open_instance();
+    aws.life = 8;
+    keys_are("ID1", "hush1", "token1");
+    aws.delay_ms = 3000;
+    usleep(2100 * 1000); /* a quarter of their life: they may be renewed */
+    for (i = 0; i < 2; i++) {
+        begin = apr_time_now();
+        call = call_of(apr_time_from_sec(1));
+        FHIR_ASSERT_OK(s3_credentials_get(&keys, source, &call));
+        CU_ASSERT_STRING_EQUAL(keys.access_key_id, "ID1");
+        CU_ASSERT(apr_time_now() < begin + apr_time_from_msec(i ? 200 : 900));
+    }
+    CU_ASSERT_EQUAL(aws.asked, 2);
+    close_endpoint();
+}
+
 static void test_garbage(void)
 {
     static const struct {
@@ -699,6 +749,8 @@ static const fhir_unit_test_t tests[] = {{"file", test_file},
                                          {"ended keys are never given", test_ended_keys_are_never_given},
                                          {"many threads", test_many_threads},
                                          {"refused keys", test_refused_keys},
+                                         {"doubted keys", test_doubted_keys},
+                                         {"a renewal that hangs", test_renewal_that_hangs},
                                          {"garbage", test_garbage},
                                          {"dead endpoint", test_dead_endpoint},
                                          {NULL, NULL}};
