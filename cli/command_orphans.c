@@ -347,7 +347,10 @@ fhir_error_t *fhir_ctl_store_orphans(fhir_ctl_t *ctl)
         error = sweep(&orphans);
     }
     fhir_copy_sweep_end(&orphans.sweep);
-    FHIR_TRY(error);
-    print_summary(&orphans);
-    return NULL;
+    if (error) {
+        fhir_findings_fail(&orphans.findings, error);
+    } else {
+        print_summary(&orphans);
+    }
+    return error;
 }

@@ -35,7 +35,7 @@ static fhir_error_t *read_sample(double *share, fhir_ctl_t *ctl)
     char *end = NULL;
     *share = 1;
     if (given) {
-        double percent = *given >= '0' && *given <= '9' ? strtod(given, &end) : -1;
+        double percent = strspn(given, "0123456789.%") == strlen(given) ? strtod(given, &end) : -1;
         if (!end || end == given || (*end && strcmp(end, "%") != 0) || !(percent > 0) || percent > 100) {
             return fhir_ctl_misuse(ctl, "--sample is a share of more than 0 and at most 100 per cent, for example 1%.");
         }
@@ -331,7 +331,7 @@ fhir_error_t *fhir_ctl_store_verify(fhir_ctl_t *ctl)
     fhir_findings_init(&verify.findings, ctl, &verify.progress, 0);
     error = find_unconfigured(&verify);
     if (!error && verify.findings.count == 0 && verify.objects.filter.store) {
-        FHIR_TRY(fhir_ctl_known_store(ctl, verify.objects.filter.store));
+        error = fhir_ctl_known_store(ctl, verify.objects.filter.store);
     }
     if (!error) {
         error = verify_rows(&verify);
@@ -342,7 +342,9 @@ fhir_error_t *fhir_ctl_store_verify(fhir_ctl_t *ctl)
     if (verify.progress.started) {
         fhir_progress_end(&verify.progress);
     }
-    if (!error) {
+    if (error) {
+        fhir_findings_fail(&verify.findings, error);
+    } else {
         end(&verify);
     }
     return error;

@@ -111,6 +111,21 @@ void fhir_findings_add(fhir_findings_t *findings, const fhir_finding_t *finding)
     apr_pool_clear(findings->pool);
 }
 
+void fhir_findings_fail(fhir_findings_t *findings, const fhir_error_t *error)
+{
+    fhir_text_t text;
+    if (!findings->json) {
+        return;
+    }
+    fhir_text_init(&text, findings->pool);
+    fhir_text_add_json_string(&text, error->public_text);
+    if (findings->is_array) {
+        printf("%s\n  {\"error\": %s}\n]\n", findings->count ? "," : "", text.text);
+    } else {
+        printf("%s], \"error\": %s}\n", findings->count ? "\n" : "", text.text);
+    }
+}
+
 void fhir_findings_end(fhir_findings_t *findings)
 {
     if (findings->json) {

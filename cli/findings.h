@@ -36,5 +36,7 @@ void fhir_findings_add(fhir_findings_t *findings, const fhir_finding_t *finding)
 const char *fhir_findings_use(const fhir_object_use_t *use, apr_pool_t *pool);
 /* Closes the JSON array. */
 void fhir_findings_end(fhir_findings_t *findings);
+/* Closes the JSON when the rest is not looked at: the object gets a member `error`, the array an element with it. */
+void fhir_findings_fail(fhir_findings_t *findings, const fhir_error_t *error);
 
 #endif

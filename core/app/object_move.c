@@ -145,25 +145,40 @@ static fhir_error_t *switch_row(result_t *result, run_t *run, const fhir_stored_
     }
 }
 
-static fhir_error_t *tell_wrong(result_t *result, run_t *run, const fhir_content_t *content, fhir_object_state_t state,
-                                const fhir_error_t *error)
+/* Told once, and left where it is by this run. `what` goes on "KEY is ... in STORE". */
+static fhir_error_t *leave(result_t *result, run_t *run, const fhir_content_t *content, const char *what,
+                           const fhir_error_t *error)
 {
     fhir_move_t *move = run->move;
     *result = RESULT_WRONG;
     move->wrong_objects++;
-    run->wrong_in_a_row = state == FHIR_OBJECT_UNREADABLE ? run->wrong_in_a_row + 1 : 0;
     if (move->wrong) {
-        move->wrong(move->baton, content, fhir_object_state_text(state),
-                    error ? (error->detail ? error->detail : error->public_text) : NULL);
+        move->wrong(move->baton, content, what, error ? (error->detail ? error->detail : error->public_text) : NULL);
     }
     if (apr_hash_count(run->wrong) >= WRONG_MAX || run->wrong_in_a_row >= WRONG_IN_A_ROW_MAX) {
         return fhir_error_public(run->pool, FHIR_ERROR_UNAVAILABLE,
-                                 "So many objects of the store '%s' can't be read that something is wrong with it. "
+                                 "So many objects of the store '%s' can't be moved that something is wrong with it. "
                                  "What was moved is moved; run the command again when the store works.",
-                                 run->move->from);
+                                 move->from);
     }
     apr_hash_set(run->wrong, apr_pstrdup(run->pool, content->object_key), APR_HASH_KEY_STRING, "");
     return NULL;
+}
+
+static fhir_error_t *tell_wrong(result_t *result, run_t *run, const fhir_content_t *content, fhir_object_state_t state,
+                                const fhir_error_t *error)
+{
+    run->wrong_in_a_row = state == FHIR_OBJECT_UNREADABLE ? run->wrong_in_a_row + 1 : 0;
+    return leave(result, run, content, fhir_object_state_text(state), error);
+}
+
+/* It will be so in each run: the others must not wait for it. */
+static fhir_error_t *tell_too_large(result_t *result, run_t *run, const fhir_content_t *content,
+                                    const fhir_error_t *error)
+{
+    run->wrong_in_a_row = 0;
+    return leave(result, run, content, apr_psprintf(run->object_pool, "too large for %s, and stays", run->move->to),
+                 error);
 }
 
 /* The source is not as its row says: the target may have the object from before, if the database is an older one. */
@@ -269,6 +284,9 @@ static fhir_error_t *move_object(result_t *result, run_t *run, const fhir_stored
     }
     if (error) {
         give_up(run, copy);
+    }
+    if (error && !source_failed && error->code == FHIR_ERROR_TOO_LARGE) {
+        return tell_too_large(result, run, &object->content, error);
     }
     if (error && source_failed && error->code != FHIR_ERROR_CANCELLED) {
         return tell_wrong(result, run, &object->content, FHIR_OBJECT_UNREADABLE, error);
@@ -517,6 +535,12 @@ static fhir_error_t *prepare(run_t *run, fhir_move_t *move, apr_pool_t *pool)
         return fhir_error_public(pool, FHIR_ERROR_INVALID,
                                  "What is in the store '%s' ends with its process: nothing can be moved from or to it.",
                                  fhir_store_is_persistent(run->from) ? move->to : move->from);
+    }
+    if (fhir_store_wrapped_by(run->to)) {
+        return fhir_error_public(pool, FHIR_ERROR_INVALID,
+                                 "The store '%s' is a part of '%s'; what is moved would go around that one. Move to "
+                                 "'%s', or define a store of its own.",
+                                 move->to, fhir_store_wrapped_by(run->to), fhir_store_wrapped_by(run->to));
     }
     /* The sweep's own calls must not end because one object is lost. */
     FHIR_TRY(fhir_copy_sweep_init(&run->sweep, run->job, pool));

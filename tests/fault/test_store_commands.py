@@ -322,3 +322,47 @@ def test_who_is_asked_is_told_on_a_terminal(site):
         pass
     assert running.wait() == 0
     assert b"asking slow" in text and b"asking a" not in text
+
+
+# ---- what is in the way of a move ----
+
+def test_nothing_is_moved_into_a_part_of_a_store(site):
+    """It would be there without encryption, or once instead of twice."""
+    site.fill(3)
+    site.configure("FhirBinaryStore outer faulty inner=b")
+    assert site.move() == 1 and "'b' is a part of 'outer'" in site.err and "Move to 'outer'" in site.err, site.err
+    assert set(site.rows().values()) == {"a"}
+
+
+def test_what_is_too_large_for_the_new_store_stays_alone(site):
+    site.fill(12)
+    site.configure("FhirBinaryStore small faulty inner=b fail=writer_begin:3:too_large")
+    assert site.run("store", "migrate", "--from", "a", "--to", "small", "--grace", "0s") == 3, site.out + site.err
+    assert site.out.count("is too large for small, and stays in a (") == 1, site.out
+    assert sorted(site.rows().values()) == ["a"] + ["small"] * 11
+
+
+def test_json_is_whole_when_a_check_fails(site):
+    site.fill(3)
+    assert site.run("store", "verify", "--json", "--store", "nowhere") == 1
+    assert "nowhere" in json.loads(site.out)["error"] and "nowhere" in site.err
+    for wrong in "0x1p2", "1e1%", "0", "%", "101%":
+        assert site.run("store", "verify", "--sample", wrong) == 2, wrong
+    assert site.run("store", "verify", "--sample", "0.5%") == 0
+
+
+def test_a_lost_half_of_a_mirror_is_rebuilt(site):
+    """The real plugin."""
+    site.fill(12)
+    far = site.place / "far"
+    site.configure(f"FhirBinaryStoragePlugin mirror {httpd.BUILD}/fhir_storage_mirror.so\n"
+                   f"FhirBinaryStore far filesystem path={far} sync=off\nFhirBinaryStore both mirror first=b second=far")
+    assert site.run("store", "migrate", "--from", "a", "--to", "both", "--grace", "0s") == 0, site.out + site.err
+    assert site.run("store", "verify") == 0, site.out + site.err
+    shutil.rmtree(far / "objects")
+    assert site.run("store", "verify", "--store", "both") == 3
+    assert "12 missing, 0 altered, 0 unreadable; 0 of them repaired" in site.out, site.out
+    assert site.run("store", "verify", "--store", "both", "--repair") == 0, site.out + site.err
+    assert "12 of them repaired" in site.out
+    assert sum(len(names) for _, _, names in os.walk(far / "objects")) == 12
+    assert site.run("store", "verify") == 0 and site.out == "", site.out
