@@ -694,7 +694,7 @@ static void wrong_options(void)
     refused(apr_pstrcat(suite.pool, "path=", file, NULL), NULL, "is not a directory");
     refused("path=/tmp", "sync=maybe", "neither on nor off");
     refused("path=/tmp", "colour=red", "It knows: path, sync.");
-    refused("path", NULL, "Write key=value");
+    refused("path", NULL, "is not key=value");
     refused("path=/tmp", "path=/tmp", "given twice");
 }
 

@@ -390,18 +390,21 @@ static void two_processes_repair_at_once(void)
     }
 }
 
-/* A repair was killed: what it left is in the way of the next one, which waits for it and then takes it away. */
+/* A repair was killed: what it left is not in the way of the next one, and goes with the object. */
 static void remains_of_a_killed_repair(void)
 {
     object_t object = stored(CHUNK, 1);
     bytes_t bytes = read_file(copy_of(&object, 0), suite.pool);
     const char *left_over = at(apr_psprintf(suite.pool, "right/tmp/%s", object.key));
+    fhir_call_t call = core_call(suite.pool);
     told_t told;
+    int existed;
     unlink(copy_of(&object, 1));
     write_file(left_over, bytes.data, 1000, 0600);
     ASSERT_OK(check(&told, &object, 1));
     CU_ASSERT_TRUE(was_told(&told, GOOD, MISSING, 0, 1));
     CU_ASSERT_TRUE(same_file(copy_of(&object, 1), &bytes, suite.pool));
+    ASSERT_OK(fhir_object_remove(&existed, suite.store, object.locator, &call));
     CU_ASSERT_NOT_EQUAL(access(left_over, F_OK), 0);
 }
 
