@@ -2,22 +2,13 @@
  * not be taken for. */
 #define ENDPOINT_ROOM 300000
 
+#include "scripted_store.h"
 #include "storage-plugins/azure/azure.h"
-#include "unit.h"
-
-#include "http_script.h"
 
 #include <sys/resource.h>
 
 #define KEY "abcd0000000000000000000000000001"
 #define LOCATOR "ab/cd/" KEY
-
-const fhir_storage_plugin_t *fhir_storage_plugin(const fhir_storage_host_t *host);
-
-static script_t script;
-static const fhir_storage_plugin_t *plugin;
-static fhir_store_t *store;
-static fhir_store_call_t call;
 
 /* Each connection serves one request: nobody may take it for one that stays. */
 #define CLOSE "Connection: close\r\n"
@@ -32,49 +23,20 @@ static fhir_store_call_t call;
     OK_HEAD "\r\n<EnumerationResults><Blobs>" blobs "</Blobs><NextMarker>" marker "</NextMarker></EnumerationResults>"
 #define BLOB(name) "<Blob><Name>" name "</Name><Properties><Content-Length>5</Content-Length></Properties></Blob>"
 
-static void expect(const char *request, const char *answer)
-{
-    script_expect(&script, request, answer);
-}
-
 /* ---- the store ---- */
-
-static const char *key_file(void)
-{
-    static const char content[] = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
-    char *path = apr_pstrdup(pool, "/tmp/fhir-test-azure-XXXXXX");
-    int file = mkstemp(path);
-    CU_ASSERT_FATAL(file >= 0 && write(file, content, sizeof(content) - 1) == (ssize_t)sizeof(content) - 1);
-    close(file);
-    return path;
-}
 
 static void begin_script(void)
 {
-    script_begin(&script, AZURE_WRITER ": ");
-    memset(&call, 0, sizeof(call));
-    call.result_pool = pool;
-    call.scratch_pool = pool;
-    call.deadline = apr_time_now() + apr_time_from_sec(20);
+    begin_marked(AZURE_WRITER ": ");
 }
 
 static void open_store(const char *option, const char *value)
 {
     const char *url = apr_psprintf(pool, "http://127.0.0.1:%d/account1", script.endpoint.port);
-    const char *path = key_file();
+    const char *path = secret_file("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=");
     fhir_store_option_t options[] = {{"account", "account1"},    {"container", "files"},    {"endpoint", url},
                                      {"account_key_file", path}, {"request_timeout", "1s"}, {option, value}};
-    fhir_store_config_t *config;
-    plugin = fhir_storage_plugin(NULL);
-    FHIR_ASSERT_OK(plugin->configure(&config, options, option ? 6 : 5, pool));
-    unlink(path);
-    FHIR_ASSERT_OK(plugin->open(&store, config, NULL, pool));
-}
-
-static void end_script(void)
-{
-    plugin->close(store);
-    CU_ASSERT_TRUE(script_end(&script));
+    open_configured(options, option ? 6 : 5, path);
 }
 
 /* `length` bytes are written, and the writer is aborted if that fails. */

@@ -1,70 +1,33 @@
 /* The s3 plugin against a scripted server that is hostile or broken: answers that were not asked for, another object in
  * the middle of a read, listings that never end, requests that arrive twice. */
+#include "scripted_store.h"
 #include "storage-plugins/s3/s3.h"
-#include "unit.h"
-
-#include "http_script.h"
 
 #define KEY "abcd0000000000000000000000000001"
 #define LOCATOR "ab/cd/" KEY
-
-const fhir_storage_plugin_t *fhir_storage_plugin(const fhir_storage_host_t *host);
-
-static script_t script;
-static const fhir_storage_plugin_t *plugin;
-static fhir_store_t *store;
-static fhir_store_call_t call;
 
 #define OK_HEAD "HTTP/1.1 200 OK\r\nETag: \"one\"\r\n"
 #define PART_HEAD "HTTP/1.1 206 Partial Content\r\nETag: \"one\"\r\n"
 #define EMPTY "Content-Length: 0\r\n\r\n"
 #define NOTHING "HTTP/1.1 404 Not Found\r\n" EMPTY
 
-static void expect(const char *request, const char *answer)
-{
-    script_expect(&script, request, answer);
-}
-
 /* ---- the store ---- */
-
-static const char *credentials_file(void)
-{
-    static const char content[] = "[default]\naws_access_key_id = AKID\naws_secret_access_key = secret\n";
-    char *path = apr_pstrdup(pool, "/tmp/fhir-test-s3-XXXXXX");
-    int file = mkstemp(path);
-    CU_ASSERT_FATAL(file >= 0 && write(file, content, sizeof(content) - 1) == (ssize_t)sizeof(content) - 1);
-    close(file);
-    return path;
-}
 
 static void begin_script(void)
 {
-    script_begin(&script, S3_MARK_HEADER ": ");
-    memset(&call, 0, sizeof(call));
-    call.result_pool = pool;
-    call.scratch_pool = pool;
-    call.deadline = apr_time_now() + apr_time_from_sec(20);
+    begin_marked(S3_MARK_HEADER ": ");
 }
 
 static void open_store(void)
 {
     const char *url = apr_psprintf(pool, "http://127.0.0.1:%d", script.endpoint.port);
-    const char *path = credentials_file();
+    const char *path = secret_file("[default]\naws_access_key_id = AKID\naws_secret_access_key = secret\n");
     fhir_store_option_t options[] = {{"bucket", "files"},
                                      {"endpoint", url},
                                      {"addressing", "path"},
                                      {"credentials_file", path},
                                      {"request_timeout", "2s"}};
-    fhir_store_config_t *config;
-    plugin = fhir_storage_plugin(NULL);
-    FHIR_ASSERT_OK(plugin->configure(&config, options, 5, pool));
-    FHIR_ASSERT_OK(plugin->open(&store, config, NULL, pool));
-}
-
-static void end_script(void)
-{
-    plugin->close(store);
-    CU_ASSERT_TRUE(script_end(&script));
+    open_configured(options, 5, path);
 }
 
 static fhir_error_t *store_object(fhir_writer_t **writer, const char *bytes, apr_size_t length)

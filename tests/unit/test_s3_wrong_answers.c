@@ -1,9 +1,7 @@
 /* The s3 plugin against a scripted server: answers that an S3 server does not give, or not like this, and what they
  * must not be taken for. */
+#include "scripted_store.h"
 #include "storage-plugins/s3/s3.h"
-#include "unit.h"
-
-#include "http_script.h"
 
 #include <sys/stat.h>
 
@@ -11,13 +9,6 @@
 #define LOCATOR "ab/cd/" KEY
 #define OBJECT "/files/pre/" LOCATOR
 #define OTHER "ff/ff/ffff0000000000000000000000000001"
-
-const fhir_storage_plugin_t *fhir_storage_plugin(const fhir_storage_host_t *host);
-
-static script_t script;
-static const fhir_storage_plugin_t *plugin;
-static fhir_store_t *store;
-static fhir_store_call_t call;
 
 /* Each connection serves one request: nobody may take it for one that stays. */
 #define CLOSE "Connection: close\r\n"
@@ -38,49 +29,20 @@ static fhir_store_call_t call;
 #define END "<IsTruncated>false</IsTruncated>"
 #define TOKEN(token) "<NextContinuationToken>" token "</NextContinuationToken>"
 
-static void expect(const char *request, const char *answer)
-{
-    script_expect(&script, request, answer);
-}
-
 /* ---- the store ---- */
-
-static const char *credentials_file(void)
-{
-    static const char content[] = "[default]\naws_access_key_id = AKID\naws_secret_access_key = secret\n";
-    char *path = apr_pstrdup(pool, "/tmp/fhir-test-s3-XXXXXX");
-    int file = mkstemp(path);
-    CU_ASSERT_FATAL(file >= 0 && write(file, content, sizeof(content) - 1) == (ssize_t)sizeof(content) - 1);
-    close(file);
-    return path;
-}
 
 static void begin_script(void)
 {
-    script_begin(&script, S3_MARK_HEADER ": ");
-    memset(&call, 0, sizeof(call));
-    call.result_pool = pool;
-    call.scratch_pool = pool;
-    call.deadline = apr_time_now() + apr_time_from_sec(20);
+    begin_marked(S3_MARK_HEADER ": ");
 }
 
 static void open_store(const char *option, const char *value)
 {
     const char *url = apr_psprintf(pool, "http://127.0.0.1:%d", script.endpoint.port);
-    const char *path = credentials_file();
+    const char *path = secret_file("[default]\naws_access_key_id = AKID\naws_secret_access_key = secret\n");
     fhir_store_option_t options[] = {{"bucket", "files"},        {"prefix", "pre/"},        {"endpoint", url},
                                      {"credentials_file", path}, {"request_timeout", "2s"}, {option, value}};
-    fhir_store_config_t *config;
-    plugin = fhir_storage_plugin(NULL);
-    FHIR_ASSERT_OK(plugin->configure(&config, options, option ? 6 : 5, pool));
-    unlink(path);
-    FHIR_ASSERT_OK(plugin->open(&store, config, NULL, pool));
-}
-
-static void end_script(void)
-{
-    plugin->close(store);
-    CU_ASSERT_TRUE(script_end(&script));
+    open_configured(options, option ? 6 : 5, path);
 }
 
 /* `length` bytes are written, and the writer is aborted if that fails. */
