@@ -35,8 +35,7 @@ fhir_error_t *fhir_ctl_config_check(fhir_ctl_t *ctl)
         error = check_stores(&lacking, ctl);
     }
     if (error) { /* the configuration may be right and the database not yet there */
-        printf("The database could not be asked which stores are needed: %s\n",
-               error->detail ? error->detail : error->public_text);
+        printf("The database could not be asked which stores are needed: %s\n", fhir_error_reason(error));
     }
     if (lacking) {
         ctl->status = FHIR_CTL_FOUND;

@@ -47,15 +47,10 @@ static void read_bytes(void *baton, apr_off_t bytes)
 static void wrong(void *baton, const fhir_content_t *content, const char *what, const char *detail)
 {
     migrate_t *migrate = baton;
-    const fhir_object_use_t *use = NULL;
-    fhir_call_t call;
+    const fhir_object_use_t *use;
     apr_pool_t *pool;
     apr_pool_create(&pool, migrate->ctl->pool);
-    call = fhir_object_job_last_call(&migrate->job, pool);
-    /* Whose it is would help, but that it is wrong is told without it, too. */
-    if (fhir_meta_object_use(&use, migrate->job.meta, content->object_key, &call)) {
-        use = NULL;
-    }
+    use = fhir_findings_use_of(&migrate->job, content->object_key, pool);
     if (migrate->begun) {
         fhir_progress_hide(&migrate->progress);
     }

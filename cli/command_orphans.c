@@ -32,17 +32,12 @@ typedef struct orphans_t {
     int unlooked;     /* stores that failed */
 } orphans_t;
 
-static const char *reason(const fhir_error_t *error)
-{
-    return error->detail ? error->detail : error->public_text;
-}
-
 /* What can't be removed is told with the reason, and the rest goes on. */
 static void report(orphans_t *orphans, fhir_finding_t *finding, int done, const fhir_error_t *error)
 {
     finding->store = orphans->store;
     if (error) {
-        finding->detail = reason(error);
+        finding->detail = fhir_error_reason(error);
         orphans->failed++;
     } else if (done) {
         finding->detail = "removed";
@@ -95,7 +90,7 @@ static fhir_error_t *look_at_pending(fhir_finding_t *finding, int *has_place, or
     finding->since = row->created;
     finding->size = error ? -1 : info.length;
     if (error && error->code != FHIR_ERROR_NOT_FOUND && error->code != FHIR_ERROR_INVALID) {
-        finding->detail = reason(error);
+        finding->detail = fhir_error_reason(error);
     }
     return NULL;
 }
@@ -261,7 +256,7 @@ static fhir_error_t *find_in_store(orphans_t *orphans, const char *name)
     }
     if (error && orphans->store_failed) {
         fprintf(stderr, "fhirbinctl: The store '%s' can't be looked through now (%s). Run this again when it works.\n",
-                name, error->detail ? error->detail : error->public_text);
+                name, fhir_error_reason(error));
         orphans->unlooked++;
         return NULL;
     }

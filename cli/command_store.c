@@ -85,7 +85,7 @@ static fhir_error_t *add_health(fhir_ctl_table_t *table, fhir_ctl_t *ctl, const 
     fhir_ctl_table_add(table, name);
     fhir_ctl_table_add_flag(table, !error);
     fhir_ctl_table_add(table, apr_psprintf(ctl->pool, "%.1f", (double)time / APR_TIME_C(1000)));
-    fhir_ctl_table_add(table, error ? (error->detail ? error->detail : error->public_text) : NULL);
+    fhir_ctl_table_add(table, fhir_error_reason(error));
     if (error) {
         ctl->status = FHIR_CTL_FOUND;
     }

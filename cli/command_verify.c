@@ -80,14 +80,9 @@ static void checked(void *baton, const fhir_content_t *content)
     fhir_progress_add(&verify->progress, content->size);
 }
 
-/* Whose it is would help, but what was found is told without it, too. */
 static void add_object(verify_t *verify, const fhir_content_t *content, fhir_finding_t *finding)
 {
-    fhir_call_t call = fhir_object_job_call(&verify->job, verify->finding_pool);
-    fhir_error_t *error = fhir_meta_object_use(&finding->use, verify->job.meta, content->object_key, &call);
-    if (error) {
-        finding->use = NULL;
-    }
+    finding->use = fhir_findings_use_of(&verify->job, content->object_key, verify->finding_pool);
     finding->store = content->store;
     finding->key = content->object_key;
     finding->size = content->size;
@@ -218,7 +213,7 @@ static fhir_error_t *scan_store(verify_t *verify, const char *name)
     }
     error = fhir_store_scan(&scan, verify->ctl->pool);
     if (error && scan.store_failed && error->code != FHIR_ERROR_CANCELLED) {
-        gave_up(verify, name, 0, error->detail ? error->detail : error->public_text);
+        gave_up(verify, name, 0, fhir_error_reason(error));
         error = NULL;
     }
     return error;

@@ -41,6 +41,13 @@ static void add_use(fhir_text_t *json, const fhir_findings_t *findings, const fh
     fhir_text_addf(json, ", \"more_versions\": %" APR_OFF_T_FMT, finding->use ? finding->use->more : 0);
 }
 
+const fhir_object_use_t *fhir_findings_use_of(const fhir_object_job_t *job, const char *object_key, apr_pool_t *pool)
+{
+    fhir_call_t call = fhir_object_job_last_call(job, pool);
+    const fhir_object_use_t *use;
+    return fhir_meta_object_use(&use, job->meta, object_key, &call) ? NULL : use;
+}
+
 const char *fhir_findings_use(const fhir_object_use_t *use, apr_pool_t *pool)
 {
     const char *more = "";

@@ -2,7 +2,7 @@
 #ifndef FHIR_CLI_FINDINGS_H
 #define FHIR_CLI_FINDINGS_H
 
-#include "../core/meta/object_copy.h"
+#include "../core/app/object_check.h"
 #include "ctl.h"
 #include "progress.h"
 
@@ -32,6 +32,8 @@ typedef struct fhir_findings_t {
 void fhir_findings_init(fhir_findings_t *findings, fhir_ctl_t *ctl, fhir_progress_t *progress, int is_array);
 /* The exit status is FHIR_CTL_FOUND from now on, unless it was repaired. */
 void fhir_findings_add(fhir_findings_t *findings, const fhir_finding_t *finding);
+/* Whose an object is. NULL if that can't be had now: it would help, but what was found is told without it, too. */
+const fhir_object_use_t *fhir_findings_use_of(const fhir_object_job_t *job, const char *object_key, apr_pool_t *pool);
 /* `of Binary/x/_history/y in the project P, and of 2 more versions`; "" if nothing is known. */
 const char *fhir_findings_use(const fhir_object_use_t *use, apr_pool_t *pool);
 /* Closes the JSON array. */

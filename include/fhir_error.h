@@ -109,6 +109,12 @@ static inline fhir_error_t *fhir_error_public(apr_pool_t *pool, fhir_error_code_
     return error;
 }
 
+/* For people who operate the store, never for clients: what exactly went wrong. NULL of NULL. */
+static inline const char *fhir_error_reason(const fhir_error_t *error)
+{
+    return !error ? NULL : error->detail ? error->detail : error->public_text;
+}
+
 /* Return early with the error of `expression`. */
 #define FHIR_TRY(expression)                                                                                           \
     do {                                                                                                               \

@@ -153,7 +153,7 @@ static fhir_error_t *leave(result_t *result, run_t *run, const fhir_content_t *c
     *result = RESULT_WRONG;
     move->wrong_objects++;
     if (move->wrong) {
-        move->wrong(move->baton, content, what, error ? (error->detail ? error->detail : error->public_text) : NULL);
+        move->wrong(move->baton, content, what, fhir_error_reason(error));
     }
     if (apr_hash_count(run->wrong) >= WRONG_MAX || run->wrong_in_a_row >= WRONG_IN_A_ROW_MAX) {
         return fhir_error_public(run->pool, FHIR_ERROR_UNAVAILABLE,

@@ -35,11 +35,6 @@ typedef struct run_t {
     apr_pool_t *object_pool;
 } run_t;
 
-static const char *reason(const fhir_error_t *error)
-{
-    return !error ? NULL : error->detail ? error->detail : error->public_text;
-}
-
 /* NULL: the store is not configured, which is one finding, and not one for each object. */
 static place_t *place_of(const run_t *run, const char *store)
 {
@@ -97,7 +92,7 @@ static void tell_copies(run_t *run, place_t *place, const fhir_content_t *conten
         if (copy->state == FHIR_STORE_COPY_GOOD) {
             continue;
         }
-        copy->detail = copy->repaired ? NULL : reason(copies->error);
+        copy->detail = copy->repaired ? NULL : fhir_error_reason(copies->error);
         verify->copies[copy->state]++;
         verify->repaired += copy->repaired;
         if (copy->state == FHIR_STORE_COPY_UNREADABLE) {
@@ -144,9 +139,9 @@ static void tell_object(run_t *run, place_t *place, const fhir_content_t *conten
     place->in_a_row = state == FHIR_OBJECT_UNREADABLE ? place->in_a_row + 1 : 0;
     place->readable |= state != FHIR_OBJECT_UNREADABLE;
     if (state != FHIR_OBJECT_GOOD) {
-        apr_cpystrn(place->why, why ? reason(why) : "", sizeof(place->why));
+        apr_cpystrn(place->why, why ? fhir_error_reason(why) : "", sizeof(place->why));
         if (verify->wrong) {
-            verify->wrong(verify->baton, content, state, reason(why));
+            verify->wrong(verify->baton, content, state, fhir_error_reason(why));
         }
     }
     if (verify->checked) {

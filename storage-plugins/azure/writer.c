@@ -144,7 +144,7 @@ static void remove_if_ours(const fhir_writer_t *writer, const fhir_store_call_t 
     if (error && error->code != FHIR_ERROR_NOT_FOUND && call->log) {
         call->log(call->log_baton, FHIR_STORE_LOG_WARNING,
                   apr_psprintf(call->result_pool, "azure: an upload that failed may have left its object: %s",
-                               error->detail ? error->detail : error->public_text));
+                               fhir_error_reason(error)));
     }
 }
 
@@ -164,7 +164,7 @@ void azure_writer_abort(fhir_writer_t *writer, const fhir_store_call_t *call)
         if (error && error->code != FHIR_ERROR_EXISTS && call->log) {
             call->log(call->log_baton, FHIR_STORE_LOG_WARNING,
                       apr_psprintf(call->result_pool, "azure: blocks of a failed upload stay for a week: %s",
-                                   error->detail ? error->detail : error->public_text));
+                                   fhir_error_reason(error)));
         }
     }
     writer->state = AZURE_WRITER_DONE;

@@ -211,8 +211,7 @@ fhir_error_t *s3_read_credentials_file(s3_credentials_t *keys, struct stat *stam
     memset(stamp, 0, sizeof(*stamp));
     error = s3_read_small_file(&text, stamp, path, pool);
     if (error) {
-        return fhir_error_public(pool, FHIR_ERROR_INVALID, "%s can't be used: %s", path,
-                                 error->detail ? error->detail : error->public_text);
+        return fhir_error_public(pool, FHIR_ERROR_INVALID, "%s can't be used: %s", path, fhir_error_reason(error));
     }
     if (stamp->st_mode & S_IRWXO) {
         return fhir_error_public(pool, FHIR_ERROR_INVALID,

@@ -187,7 +187,7 @@ static fhir_error_t *half_health(fhir_store_t *store, int half, const fhir_store
     fhir_error_t *error = asked->sealed.plugin->health(asked->sealed.store, call);
     if (error) {
         error->detail = apr_psprintf(call->result_pool, "of the mirror's two stores, %s is ill: %s", asked->name,
-                                     error->detail ? error->detail : error->public_text);
+                                     fhir_error_reason(error));
     }
     return error;
 }

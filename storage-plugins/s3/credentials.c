@@ -249,8 +249,7 @@ static void note_failure(s3_credential_source_t *source, const fhir_error_t *err
     source->next_attempt = apr_time_now() + source->backoff;
     source->doubted = 0; /* who still doubts will say so */
     source->failed = error->code;
-    apr_cpystrn(source->failed_detail, error->detail ? error->detail : error->public_text,
-                sizeof(source->failed_detail));
+    apr_cpystrn(source->failed_detail, fhir_error_reason(error), sizeof(source->failed_detail));
 }
 
 static void note_success(s3_credential_source_t *source)
@@ -292,8 +291,7 @@ static void tell(const fhir_store_call_t *call, const fhir_error_t *error)
 {
     if (call->log) {
         call->log(call->log_baton, FHIR_STORE_LOG_WARNING,
-                  apr_pstrcat(call->result_pool,
-                              "no new credentials: ", error->detail ? error->detail : error->public_text, NULL));
+                  apr_pstrcat(call->result_pool, "no new credentials: ", fhir_error_reason(error), NULL));
     }
 }
 

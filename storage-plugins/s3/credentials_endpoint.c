@@ -120,7 +120,7 @@ static fhir_error_t *configure_container_token(s3_credential_config_t *config, a
         fhir_error_t *error = read_token_file(&token, config->token_file, pool);
         return error ? fhir_error_public(pool, FHIR_ERROR_INVALID,
                                          "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE names a file that can't be used: %s",
-                                         error->detail ? error->detail : error->public_text)
+                                         fhir_error_reason(error))
                      : NULL;
     }
     if (config->token && !is_token(config->token)) {
@@ -195,10 +195,8 @@ static fhir_error_t *ask(fhir_http_response_t *response, fhir_http_client_t *cli
         return error;
     }
     if (error) {
-        return failed(
-            FHIR_ERROR_UNAVAILABLE,
-            apr_pstrcat(call->result_pool, what, ": ", error->detail ? error->detail : error->public_text, NULL),
-            call->result_pool);
+        return failed(FHIR_ERROR_UNAVAILABLE,
+                      apr_pstrcat(call->result_pool, what, ": ", fhir_error_reason(error), NULL), call->result_pool);
     }
     if (response->status != 200) {
         int denied =

@@ -345,7 +345,7 @@ static void report(const fhir_error_t *error, const fhir_store_call_t *call)
 {
     if (error) {
         s3_log(call, FHIR_STORE_LOG_WARNING, "s3: an upload could not be aborted, removing its object will: %s",
-               error->detail ? error->detail : error->public_text);
+               fhir_error_reason(error));
     }
 }
 

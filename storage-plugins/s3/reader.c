@@ -222,8 +222,7 @@ static fhir_error_t *resume(fhir_reader_t *reader, fhir_error_t *broken, const f
             break;
         }
         reader->resumes++;
-        s3_log(call, FHIR_STORE_LOG_INFO, "s3: GetObject goes on after %s",
-               broken->detail ? broken->detail : broken->public_text);
+        s3_log(call, FHIR_STORE_LOG_INFO, "s3: GetObject goes on after %s", fhir_error_reason(broken));
         error = get_rest(reader, call);
         if (!error) {
             return NULL;

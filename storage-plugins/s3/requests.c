@@ -155,7 +155,6 @@ fhir_error_t *s3_call(fhir_http_response_t *response, fhir_store_t *store, const
         if (!operation->repeatable || !fhir_http_try_again(&attempt, error, call)) {
             return error;
         }
-        s3_log(call, FHIR_STORE_LOG_DEBUG, "s3: %s again: %s", operation->name,
-               error->detail ? error->detail : error->public_text);
+        s3_log(call, FHIR_STORE_LOG_DEBUG, "s3: %s again: %s", operation->name, fhir_error_reason(error));
     }
 }

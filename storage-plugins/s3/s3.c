@@ -81,7 +81,7 @@ static void abort_left(fhir_store_t *store, const char *locator, const fhir_stor
         return;
     }
     s3_log(call, FHIR_STORE_LOG_WARNING, "s3: the health check may have left a multipart upload: %s",
-           error->detail ? error->detail : error->public_text);
+           fhir_error_reason(error));
 }
 
 static fhir_error_t *try_upload(fhir_store_t *store, const s3_target_t *target, const fhir_store_call_t *call)

@@ -390,7 +390,7 @@ static void remove_ours(fhir_writer_t *writer, const fhir_store_call_t *call)
     }
     if (error) {
         s3_log(call, FHIR_STORE_LOG_WARNING, "s3: an object whose writer failed may be left: %s",
-               error->detail ? error->detail : error->public_text);
+               fhir_error_reason(error));
     }
 }
 
