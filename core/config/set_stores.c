@@ -45,21 +45,6 @@ fhir_error_t *fhir_set_storage_plugin(fhir_settings_t *settings, int count, cons
     return fhir_store_plugin_load(settings->catalog, values[0], values[1]);
 }
 
-static fhir_error_t *check_options(int count, const char *const *options, apr_pool_t *pool)
-{
-    int i;
-    for (i = 0; i < count; i++) {
-        const char *equals = strchr(options[i], '=');
-        if (!equals || equals == options[i]) {
-            return fhir_error_public(pool, FHIR_ERROR_INVALID,
-                                     "Word %d of the store's options is not key=value. Write for example "
-                                     "path=/var/lib/fhir-binary, without spaces around the =.",
-                                     i + 1); /* not the word: behind a space stands what may be a secret */
-        }
-    }
-    return NULL;
-}
-
 fhir_error_t *fhir_set_store(fhir_settings_t *settings, int count, const char *const *values)
 {
     const char *inherited;
@@ -68,7 +53,6 @@ fhir_error_t *fhir_set_store(fhir_settings_t *settings, int count, const char *c
         return fhir_error_public(settings->pool, FHIR_ERROR_INVALID,
                                  "store '%s' is defined already. Give the second one another name.", values[0]);
     }
-    FHIR_TRY(check_options(count - 2, values + 2, settings->pool));
     /* A virtual host may use what the main server loaded; the merge loads it for good. */
     inherited = plugin_path(settings, values[1]) ? NULL : plugin_path(settings->base, values[1]);
     if (inherited && !apr_hash_get(settings->given, inherited, APR_HASH_KEY_STRING)) {
